@@ -1,0 +1,158 @@
+"""Reads params.yaml into its typed shape and tells all its faults at once."""
+
+import difflib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from tasks.errors import ConfigError
+from tasks.schema import METRICS, AnyDataset, AnyTraining, Config, PartialTraining
+
+PARAMS = "params.yaml"
+
+
+def load(root: Path) -> Config:
+    """Read `root`/params.yaml.
+
+    Raises ConfigError with one line per fault: its path in the file, what is wrong and what stands there.
+    """
+    content = read_yaml(root / PARAMS)
+    faults = list(_dangling_names(content))
+    named = _with_names(content)
+    config = None
+    try:
+        config = Config.model_validate(named)
+    except ValidationError as error:
+        faults += [_fault(finding, named) for finding in error.errors() if not _told_elsewhere(finding["loc"])]
+    if config is not None and not faults:
+        faults += list(_contradictions(config))
+    if faults or config is None:
+        raise ConfigError("\n".join(f"{PARAMS}: {fault}" for fault in dict.fromkeys(faults)))
+    return config
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML 1.2 file, as DVC does: 1e-3 is a number, a key written twice is a fault."""
+    try:
+        content = YAML(typ="safe", pure=True).load(path)
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: there is no such file; run from the project's folder") from None
+    except YAMLError as error:
+        raise ConfigError(f"{path.name}: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path.name}: holds no mapping; expected datasets, trainings and backbones")
+    return content
+
+
+def dataset(config: Config, name: str) -> AnyDataset:
+    """Return data set `name`; ConfigError with the nearest name if there is none."""
+    return _look_up("data set", name, config.datasets)
+
+
+def training(config: Config, name: str) -> AnyTraining:
+    """Return training `name`; ConfigError with the nearest name if there is none."""
+    return _look_up("training", name, config.trainings)
+
+
+Entry = TypeVar("Entry")
+
+
+def _look_up(kind: str, name: str, entries: dict[str, Entry]) -> Entry:
+    if name in entries:
+        return entries[name]
+    raise ConfigError(f'no {kind} "{name}" in {PARAMS}; there are: {", ".join(entries)}{did_you_mean(name, entries)}')
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return ". Did you mean X?" for the nearest of the known names, or nothing where none is near."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f". Did you mean {near[0]}?" if near else ""
+
+
+def _with_names(content: dict[str, Any]) -> dict[str, Any]:
+    """Give each entry its own name, and each data set the backbone it names."""
+    kinds = ("backbones", "datasets", "trainings")
+    named = {kind: _named(entries) if kind in kinds else entries for kind, entries in content.items()}
+    backbones = named.get("backbones") or {}
+    if isinstance(named.get("datasets"), dict):
+        named["datasets"] = {
+            name: {**entry, "backbone": backbones.get(entry.get("backbone"))} if isinstance(entry, dict) else entry
+            for name, entry in named["datasets"].items()
+        }
+    return named
+
+
+def _named(entries: Any) -> Any:
+    if not isinstance(entries, dict):
+        return entries
+    return {key: {**entry, "name": key} if isinstance(entry, dict) else entry for key, entry in entries.items()}
+
+
+def _dangling_names(content: dict[str, Any]) -> Iterator[str]:
+    """Tell each data set's backbone and each training's data set that does not exist."""
+    for kind, key, target in (("datasets", "backbone", "backbones"), ("trainings", "dataset", "datasets")):
+        known = list(content.get(target) or {})
+        for name, entry in (content.get(kind) or {}).items():
+            value = entry.get(key) if isinstance(entry, dict) else None
+            if value is not None and value not in known:
+                yield f"{kind}.{name}.{key}: no {value!r} under {target}; there are {known}{did_you_mean(str(value), known)}"
+
+
+def _contradictions(config: Config) -> Iterator[str]:
+    """Tell what two places of the file say differently."""
+    for name, entry in config.trainings.items():
+        owner = config.datasets[entry.dataset]
+        for key in ("modality", "objective"):
+            if getattr(entry, key) != getattr(owner, key):
+                yield f"trainings.{name}.{key}: {getattr(entry, key)}, but data set {owner.name} is {getattr(owner, key)}"
+        monitors = ("loss", *METRICS[entry.objective])
+        if isinstance(entry, PartialTraining) and entry.monitor not in monitors:
+            yield f"trainings.{name}.monitor: {entry.monitor!r} is not one of {monitors}"
+    for name, entry in config.datasets.items():
+        own = [key for key, value in config.trainings.items() if value.dataset == name]
+        for wanted in entry.evaluate.trainings:
+            if wanted not in own:
+                yield f"datasets.{name}.evaluate.trainings: {wanted!r} is no training of {name}; there are {own}"
+        if entry.evaluate.metric not in METRICS[entry.objective]:
+            yield f"datasets.{name}.evaluate.metric: {entry.evaluate.metric!r} is not one of {METRICS[entry.objective]}"
+
+
+def _told_elsewhere(location: tuple[str | int, ...]) -> bool:
+    """A backbone's faults are told under backbones, once, and not at each data set that names it."""
+    return location[0] == "datasets" and "backbone" in location
+
+
+def _fault(finding: Any, content: dict[str, Any]) -> str:
+    """Put one of pydantic's findings into a line: path, what is wrong, what was found."""
+    path = _path(finding["loc"], content)
+    if finding["type"] == "missing":
+        return f"{path}: is missing"
+    if finding["type"] == "extra_forbidden":
+        return f"{path}: unknown key{did_you_mean(str(finding['loc'][-1]), _keys(Config))}"
+    if finding["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        return f"{path}: {finding['msg']}"
+    return f"{path}: {finding['msg']} (found {finding['input']!r})"
+
+
+def _path(location: tuple[str | int, ...], content: Any) -> str:
+    """Return the location as it stands in the file: pydantic's also names the chosen variants of its unions."""
+    steps, node = [], content
+    for position, step in enumerate(location):
+        if isinstance(node, dict) and step in node:
+            node = node[step]
+        elif isinstance(node, list) and isinstance(step, int):
+            node = node[step]
+        elif position < len(location) - 1:
+            continue
+        steps.append(str(step))
+    return ".".join(steps)
+
+
+def _keys(model: type[BaseModel]) -> set[str]:
+    """Return every key that may stand anywhere below `model`."""
+    definitions = model.model_json_schema().get("$defs", {}).values()
+    return {key for definition in definitions for key in definition.get("properties", {})}

@@ -1,0 +1,45 @@
+"""What a user can get wrong, as one family: each message is one line that names the culprit and the mend."""
+
+
+class TransferError(Exception):
+    """A mistake or an accident the user can mend: shown as one line, without a traceback."""
+
+
+class ConfigError(TransferError):
+    """params.yaml holds a misspelt, missing or ill-typed key; the message lists every fault, one a line."""
+
+
+class SourceError(TransferError):
+    """Raw data cannot be had: the file, folder or package is missing, altered or not what it claims to be."""
+
+
+class UnreachableError(SourceError):
+    """A registry or an address did not answer: that may pass, so the flow tries again."""
+
+
+class SampleShareError(TransferError):
+    """More samples were refused than the data set declares bearable: mend the data or raise the share."""
+
+
+class BackboneError(TransferError):
+    """Pretrained weights are missing, altered or of another architecture than declared."""
+
+
+class TrainingError(TransferError):
+    """A training cannot go on: a split without samples, a loss that is no number."""
+
+
+class BusyError(TransferError):
+    """Another process holds the data set: wait for it or stop it."""
+
+
+class MovedInputError(TransferError):
+    """An input of a stage changed while the stage ran: its outcome stands, but is not recorded; run again."""
+
+
+class RegistryError(TransferError):
+    """The registry has no such model, version or alias, or cannot be reached."""
+
+
+class BadSample(Exception):  # noqa: N818 - a verdict on one sample, not an error of the run
+    """One sample is unusable: it is refused with this reason and the rest go on."""

@@ -1,0 +1,398 @@
+"""The shape of params.yaml: frozen models; every key is known and none has a default in code."""
+
+from pathlib import Path
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(gt=0)]
+Positive = Annotated[float, Field(gt=0)]
+Precision = Literal["auto", "float32", "bfloat16"]
+METRICS = {
+    "classification": ("accuracy", "balanced_accuracy", "macro_f1", "roc_auc"),
+    "regression": ("r2", "spearman"),
+}
+"""The metrics a data set can choose its best training by; of each, higher is better."""
+
+
+class Section(BaseModel):
+    """A mapping of params.yaml: frozen, and no key beyond those declared."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+# --- where raw data and weights come from
+
+
+class PackageFile(Section):
+    """A file of a package registry, opened as an archive: `index` says which registry's client fetches it."""
+
+    kind: Literal["package"]
+    index: Literal["wheel", "sdist", "debian"]
+    package: str
+    version: str
+    sha256: Sha256
+
+
+class FolderSource(Section):
+    """A folder per class, or a flat folder with a table of labels (`table` null: the folder names are the labels)."""
+
+    kind: Literal["folder"]
+    path: Path
+    table: str | None
+    columns: "Columns | None"
+
+
+class TableSource(Section):
+    """A CSV, TSV, JSONL or Parquet file; its `content` column holds texts, or paths relative to the table."""
+
+    kind: Literal["table"]
+    path: Path
+    content: Literal["text", "path"]
+    columns: "Columns"
+
+
+class UrlSource(Section):
+    """An archive (zip, tar) or a table at an address (http, https, file), pinned by its sha256."""
+
+    kind: Literal["url"]
+    path: Path
+    url: str
+    sha256: Sha256
+    licence: str
+    inside: Annotated["FolderSource | TableSource", Discriminator("kind")]
+
+
+class PackageSource(PackageFile):
+    """A data set that a package carries; `reader` turns its files into samples, `label` names the reader's column."""
+
+    path: Path
+    reader: Literal["solar_cells", "movie_reviews", "mandarin_tones"]
+    label: str
+    licence: str
+
+
+class Columns(Section):
+    """Names of a table's columns; null where there is none."""
+
+    content: str
+    label: str
+    group: str | None
+    split: str | None
+
+
+Source = Annotated[FolderSource | TableSource | UrlSource | PackageSource, Discriminator("kind")]
+
+
+class HashSplit(Section):
+    """Each group (or sample, where there are no groups) falls into a split by a hash of its id and `salt`."""
+
+    kind: Literal["hash"]
+    by: Literal["group", "sample"]
+    salt: str
+    validation: Share
+    test: Share
+
+
+class StratifiedSplit(Section):
+    """A random split that keeps the label shares: for fixed sources only, new data moves old samples."""
+
+    kind: Literal["stratified"]
+    seed: int
+    validation: Share
+    test: Share
+
+
+class ColumnSplit(Section):
+    """The split stands in the source, as train, validation or test."""
+
+    kind: Literal["column"]
+
+
+Split = Annotated[HashSplit | StratifiedSplit | ColumnSplit, Discriminator("kind")]
+
+
+class Ingest(Section):
+    """Raw data in: from where, split how, and which share of bad samples is bearable."""
+
+    source: Source
+    split: Split
+    refused_share: Share
+
+
+# --- preparation and features, per modality
+
+
+class ImagePreprocess(Section):
+    """Images become uint8 RGB of `size` x `size` pixels; larger ones than `pixel_limit` are refused."""
+
+    size: Count
+    pixel_limit: Count
+    shard: Count
+    refused_share: Share
+
+
+class TextPreprocess(Section):
+    """Texts become at most `tokens` tokens of the backbone's tokenizer."""
+
+    tokens: Count
+    shard: Count
+    refused_share: Share
+
+
+class AudioPreprocess(Section):
+    """Recordings become log-mel spectrograms of their first `window_seconds`, padded with silence."""
+
+    window_seconds: Count
+    duration_limit_seconds: Positive
+    shard: Count
+    refused_share: Share
+
+
+class Extract(Section):
+    """The frozen backbone's pooled features. `layers`: how many of its blocks are kept (null: all)."""
+
+    layers: Count | None
+    batch_size: Count
+    precision: Precision
+
+
+# --- learning
+
+
+class HeadSettings(Section):
+    """Regularisation strengths of the linear head (C of logistic regression, alpha of ridge), tried on validation."""
+
+    strengths: Annotated[list[Positive], Field(min_length=1)]
+
+
+class ImageAugment(Section):
+    """Random changes of a training image; shares are probabilities, `shift` and `scale` parts of the side."""
+
+    flip_horizontal: Share
+    flip_vertical: Share
+    quarter_turns: bool
+    shift: Share
+    scale: Share
+    shear_degrees: Annotated[float, Field(ge=0, le=45)]
+    brightness: Share
+    contrast: Share
+    saturation: Share
+
+
+class TextAugment(Section):
+    """Random changes of a training text: each token is left out with probability `word_dropout`."""
+
+    word_dropout: Share
+
+
+class AudioAugment(Section):
+    """SpecAugment (doi:10.21437/Interspeech.2019-2680) masks, a shift in time, and Gaussian noise on the log-mel."""
+
+    time_masks: Annotated[int, Field(ge=0)]
+    time_mask_seconds: Annotated[float, Field(ge=0)]
+    frequency_masks: Annotated[int, Field(ge=0)]
+    frequency_mask_bands: Annotated[int, Field(ge=0)]
+    shift_seconds: Annotated[float, Field(ge=0)]
+    noise: Annotated[float, Field(ge=0)]
+
+
+class LearningRates(Section):
+    """Discriminative rates: the head's, the last block's, and the factor from each block to the one before it."""
+
+    head: Positive
+    backbone: Positive
+    decay: Annotated[float, Field(gt=0, le=1)]
+
+
+class Training(Section):
+    """What every training declares: its data set (and again its modality and objective) and its strategy."""
+
+    name: str
+    dataset: str
+    modality: Literal["image", "text", "audio"]
+    objective: Literal["classification", "regression"]
+    seed: int
+    head: HeadSettings
+
+
+class HeadTraining(Training):
+    """A linear head on cached features; the backbone stays as it came."""
+
+    strategy: Literal["head"]
+
+
+Augment = TypeVar("Augment", ImageAugment, TextAugment, AudioAugment)
+
+
+class PartialTraining(Training, Generic[Augment]):
+    """The head first, then the last `blocks` blocks too; the rest is frozen.
+
+    `monitor` (loss, or a metric of the objective) on validation decides the best epoch; `patience` epochs without a
+    better one end the training.
+    """
+
+    strategy: Literal["partial"]
+    blocks: Count
+    epochs: Count
+    patience: Count
+    batch_size: Count
+    learning_rates: LearningRates
+    warmup: Share
+    schedule: Literal["linear", "cosine", "constant"]
+    weight_decay: Annotated[float, Field(ge=0)]
+    clip_norm: Positive
+    monitor: str
+    precision: Precision
+    augment: Augment
+
+
+def _training_tag(value: Any) -> str:
+    """Name the kind of training by strategy and modality, which decide what keys it has."""
+    strategy, modality = value.get("strategy"), value.get("modality")
+    return "head training" if strategy == "head" else f"{strategy} {modality}"
+
+
+AnyTraining = Annotated[
+    Annotated[HeadTraining, Tag("head training")]
+    | Annotated[PartialTraining[ImageAugment], Tag("partial image")]
+    | Annotated[PartialTraining[TextAugment], Tag("partial text")]
+    | Annotated[PartialTraining[AudioAugment], Tag("partial audio")],
+    Discriminator(_training_tag),
+]
+
+
+class Bootstrap(Section):
+    """Intervals by resampling the test samples, or whole groups of them where `by` is group."""
+
+    resamples: Count
+    confidence: Annotated[float, Field(gt=0, lt=1)]
+    by: Literal["sample", "group"]
+
+
+class Evaluate(Section):
+    """Which trainings stand side by side, the metric that chooses among them, and its interval."""
+
+    trainings: Annotated[list[str], Field(min_length=1)]
+    metric: str
+    bootstrap: Bootstrap
+    errors_shown: Count
+
+
+class Gate(Section):
+    """A later version becomes champion only if its metric on the same test samples is higher by `margin`."""
+
+    margin: Annotated[float, Field(ge=0)]
+
+
+class Register(Section):
+    """How a model enters the registry."""
+
+    gate: Gate
+
+
+class Schedule(Section):
+    """When the data set's flow runs by itself."""
+
+    cron: str
+    timezone: str
+
+
+class HubSource(Section):
+    """A model of the Hugging Face hub, pinned by its revision."""
+
+    kind: Literal["hub"]
+    id: str
+    revision: str
+
+
+class LocalSource(Section):
+    """A Hugging Face model directory on this machine."""
+
+    kind: Literal["folder"]
+    path: Path
+
+
+class Backbone(Section):
+    """Pretrained weights: where they come from, the `format` they come in, and the sha256 of the weights file."""
+
+    name: str
+    source: Annotated[PackageFile | HubSource | LocalSource, Discriminator("kind")]
+    format: Literal["efficientnet-lite0", "huggingface", "ctranslate2-whisper"]
+    file: str
+    sha256: Sha256
+    licence: str
+
+
+PreprocessT = TypeVar("PreprocessT", ImagePreprocess, TextPreprocess, AudioPreprocess)
+
+
+class Dataset(Section, Generic[PreprocessT]):
+    """One data set, raw to registered. `backbone` is the catalogue's entry, not its name only."""
+
+    name: str
+    modality: str
+    objective: Literal["classification", "regression"]
+    backbone: Backbone
+    seed: int
+    ingest: Ingest
+    preprocess: PreprocessT
+    extract: Extract
+    evaluate: Evaluate
+    register_: Annotated[Register, Field(alias="register")]
+    schedule: Schedule | None
+
+
+class ImageDataset(Dataset[ImagePreprocess]):
+    """A data set of pictures."""
+
+    modality: Literal["image"]
+
+
+class TextDataset(Dataset[TextPreprocess]):
+    """A data set of texts."""
+
+    modality: Literal["text"]
+
+
+class AudioDataset(Dataset[AudioPreprocess]):
+    """A data set of recordings."""
+
+    modality: Literal["audio"]
+
+
+AnyDataset = Annotated[ImageDataset | TextDataset | AudioDataset, Discriminator("modality")]
+
+
+class StageLimits(Section):
+    """How often a stage is tried again after a failure that may pass, and after how many seconds it is stopped."""
+
+    retries: Annotated[int, Field(ge=0)]
+    seconds: Positive
+
+
+class Operation(Section):
+    """How the flow treats each stage; no result depends on it."""
+
+    ingest: StageLimits
+    preprocess: StageLimits
+    extract: StageLimits
+    finetune: StageLimits
+    evaluate: StageLimits
+    register_: Annotated[StageLimits, Field(alias="register")]
+
+    def limits(self, stage: str) -> StageLimits:
+        """Return the limits of `stage`."""
+        limits: StageLimits = getattr(self, "register_" if stage == "register" else stage)
+        return limits
+
+
+class Config(Section):
+    """All of params.yaml."""
+
+    operation: Operation
+    datasets: dict[str, AnyDataset]
+    trainings: dict[str, AnyTraining]
+    backbones: dict[str, Backbone]

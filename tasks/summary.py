@@ -1,0 +1,25 @@
+"""Says in a line what a stage counted."""
+
+from typing import Any
+
+WORDS = {
+    "used": "samples",
+    "decoded": "decoded",
+    "featurised": "featurised",
+    "reused": "reused",
+    "refused": "refused",
+    "duplicates": "duplicates kept once",
+    "truncated": "truncated",
+    "cut": "longer than the window",
+}
+"""What a user calls a counter, in the order they are told."""
+
+NEWS_EVEN_IF_NONE = ("refused", "reused")
+
+
+def sentence(counted: dict[str, Any]) -> str:
+    """Return what a stage has to say of itself (`said`), or else its counters in words."""
+    if "said" in counted:
+        return str(counted["said"])
+    told = [(key, counted[key]) for key in WORDS if key in counted]
+    return ", ".join(f"{value:,.0f} {WORDS[key]}" for key, value in told if value or key in NEWS_EVEN_IF_NONE)
