@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from tasks.errors import ConfigError
-from tasks.schema import METRICS, AnyDataset, AnyTraining, Config, PartialTraining
+from tasks.schema import METRICS, AnyDataset, AnyTraining, Config, PartialTraining, TableSource
 
 PARAMS = "params.yaml"
 
@@ -27,7 +27,9 @@ def load(root: Path) -> Config:
     try:
         config = Config.model_validate(named)
     except ValidationError as error:
-        faults += [_fault(finding, named) for finding in error.errors() if not _told_elsewhere(finding["loc"])]
+        faults += [
+            _fault(finding, named) for finding in error.errors() if not _told_elsewhere(finding["loc"])
+        ]
     if config is not None and not faults:
         faults += list(_contradictions(config))
     if faults or config is None:
@@ -64,7 +66,9 @@ Entry = TypeVar("Entry")
 def _look_up(kind: str, name: str, entries: dict[str, Entry]) -> Entry:
     if name in entries:
         return entries[name]
-    raise ConfigError(f'no {kind} "{name}" in {PARAMS}; there are: {", ".join(entries)}{did_you_mean(name, entries)}')
+    raise ConfigError(
+        f'no {kind} "{name}" in {PARAMS}; there are: {", ".join(entries)}{did_you_mean(name, entries)}'
+    )
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -80,7 +84,9 @@ def _with_names(content: dict[str, Any]) -> dict[str, Any]:
     backbones = named.get("backbones") or {}
     if isinstance(named.get("datasets"), dict):
         named["datasets"] = {
-            name: {**entry, "backbone": backbones.get(entry.get("backbone"))} if isinstance(entry, dict) else entry
+            name: {**entry, "backbone": backbones.get(entry.get("backbone"))}
+            if isinstance(entry, dict)
+            else entry
             for name, entry in named["datasets"].items()
         }
     return named
@@ -89,7 +95,9 @@ def _with_names(content: dict[str, Any]) -> dict[str, Any]:
 def _named(entries: Any) -> Any:
     if not isinstance(entries, dict):
         return entries
-    return {key: {**entry, "name": key} if isinstance(entry, dict) else entry for key, entry in entries.items()}
+    return {
+        key: {**entry, "name": key} if isinstance(entry, dict) else entry for key, entry in entries.items()
+    }
 
 
 def _dangling_names(content: dict[str, Any]) -> Iterator[str]:
@@ -112,13 +120,19 @@ def _contradictions(config: Config) -> Iterator[str]:
         monitors = ("loss", *METRICS[entry.objective])
         if isinstance(entry, PartialTraining) and entry.monitor not in monitors:
             yield f"trainings.{name}.monitor: {entry.monitor!r} is not one of {monitors}"
-    for name, entry in config.datasets.items():
+    for name, owner in config.datasets.items():
         own = [key for key, value in config.trainings.items() if value.dataset == name]
-        for wanted in entry.evaluate.trainings:
+        for wanted in owner.evaluate.trainings:
             if wanted not in own:
                 yield f"datasets.{name}.evaluate.trainings: {wanted!r} is no training of {name}; there are {own}"
-        if entry.evaluate.metric not in METRICS[entry.objective]:
-            yield f"datasets.{name}.evaluate.metric: {entry.evaluate.metric!r} is not one of {METRICS[entry.objective]}"
+        source = owner.ingest.source
+        if isinstance(source, TableSource) and source.content == "path":
+            yield (
+                f"datasets.{name}.ingest.source: changed files would go unnoticed behind a table of paths; write "
+                "kind: folder, path: THE FOLDER, table: THE TABLE"
+            )
+        if owner.evaluate.metric not in METRICS[owner.objective]:
+            yield f"datasets.{name}.evaluate.metric: {owner.evaluate.metric!r} is not one of {METRICS[owner.objective]}"
 
 
 def _told_elsewhere(location: tuple[str | int, ...]) -> bool:

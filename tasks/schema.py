@@ -315,7 +315,7 @@ class LocalSource(Section):
     path: Path
 
 
-class Backbone(Section):
+class Weights(Section):
     """Pretrained weights: where they come from, the `format` they come in, and the sha256 of the weights file."""
 
     name: str
@@ -323,6 +323,11 @@ class Backbone(Section):
     format: Literal["efficientnet-lite0", "huggingface", "ctranslate2-whisper"]
     file: str
     sha256: Sha256
+
+
+class Backbone(Weights):
+    """An entry of the catalogue: weights and their licence."""
+
     licence: str
 
 

@@ -1,0 +1,92 @@
+"""`transfer ...`: the commands a user types. Each does little itself, so that what is not needed is not imported."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows import console
+from flows.quiet import settle
+from tasks.errors import TransferError
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Raw data to a registered, fine-tuned model, and its proof.",
+)
+
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[DATASET ...]", help="Data sets of params.yaml; all of them if none is named."),
+]
+Model = Annotated[
+    str | None, typer.Option("--model", help="A training of the data set, instead of its champion.")
+]
+
+
+@app.command()
+def run(
+    names: Names = None,
+    wait: Annotated[float, typer.Option(help="Seconds to wait for another run of the same data set.")] = 0.0,
+) -> None:
+    """Run what is stale of each data set, from raw data to a registered model."""
+    from flows import running
+
+    sys.exit(running.run(Path.cwd(), names or [], wait))
+
+
+@app.command()
+def status(names: Names = None) -> None:
+    """Say what is fresh and what is stale, and because of which file or key."""
+    from flows import running
+
+    running.status(Path.cwd(), names or [])
+
+
+@app.command()
+def predict(
+    dataset: str,
+    inputs: Annotated[list[str], typer.Argument(metavar="FILE|FOLDER|TABLE|- ...")],
+    model: Model = None,
+    output: Annotated[Path | None, typer.Option(help="Write a CSV file instead of printing a table.")] = None,
+) -> None:
+    """Let a data set's champion answer for files, folders or tables."""
+    from flows import asking
+
+    asking.predict(Path.cwd(), dataset, inputs, model, output)
+
+
+@app.command()
+def show(name: Annotated[str, typer.Argument(metavar="NAME[@ALIAS|@VERSION]")]) -> None:
+    """Tell where a registered model comes from: data, parameters, commit, backbone, run."""
+    from flows import asking
+
+    asking.show(Path.cwd(), name)
+
+
+@app.command()
+def ui(port: Annotated[int, typer.Option(min=1, max=65535)] = 5000) -> None:
+    """Serve the MLflow pages on 127.0.0.1 until Ctrl-C."""
+    from flows import asking
+
+    sys.exit(asking.ui(Path.cwd(), port))
+
+
+def main() -> None:
+    """Run the command line; a user's mistake becomes one line and exit code 1, Ctrl-C exit code 130."""
+    settle(Path.cwd())
+    try:
+        app()
+    except TransferError as error:
+        console.failure(str(error))
+        sys.exit(1)
+    except KeyboardInterrupt:
+        console.failure("interrupted; nothing is lost, the next run goes on from here")
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""A stage as a Prefect task: skipped when fresh, stopped at its time limit, tried again where that may help."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
+from prefect.tasks import exponential_backoff
+
+from flows import console
+from flows.plan import Plan, Step, explain
+from flows.worker import Worker
+from tasks import versioning
+from tasks.errors import MovedInputError, UnreachableError
+from tasks.schema import AnyDataset, StageLimits
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the steps of one data set share in one run."""
+
+    root: Path
+    dataset: AnyDataset
+    plan: Plan
+    worker: Worker
+
+
+def run(step: Step, job: Job, limits: StageLimits) -> None:
+    """Run `step` as a Prefect task of the current flow, unless it is fresh."""
+    named = step_task.with_options(
+        name=step.stage,
+        task_run_name=step.name,
+        retries=limits.retries,
+        retry_delay_seconds=exponential_backoff(backoff_factor=5),
+        retry_condition_fn=_may_pass,
+    )
+    named(step, job, limits.seconds)
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+def step_task(step: Step, job: Job, seconds: float) -> State[Any]:
+    """Run one stage if it is stale, and record it. The state says which, and why."""
+    reasons = job.plan.reasons(step)
+    if gone := _gone_source(step, job, reasons):
+        console.step(step, "kept", f"the source {gone} is gone; what was ingested before stays in use", None)
+        return Completed(name="Fresh", message=f"source {gone} is gone, what was ingested stays")
+    if not reasons:
+        console.step(step, "fresh", "", None)
+        return Completed(name="Fresh", message="nothing it depends on has changed")
+    counted = _run_and_record(step, job, seconds)
+    console.step(step, "ran", _told(step, job, reasons, counted), counted["seconds"])
+    return Completed(message=f"because {explain(reasons)}")
+
+
+def _run_and_record(step: Step, job: Job, seconds: float) -> dict[str, Any]:
+    """Run the stage in the worker and record it, provided its inputs are those it started with."""
+    before = versioning.inputs(job.root, step.name)
+    counted = job.worker.run(step.stage, step.key, seconds)
+    if versioning.inputs(job.root, step.name) != before:
+        raise MovedInputError(
+            f"{step.name}: its inputs changed while it ran, so it is not recorded; run again"
+        )
+    versioning.commit(job.root, step.name)
+    job.plan.ran(step)
+    return counted
+
+
+def _gone_source(step: Step, job: Job, reasons: versioning.Reasons) -> str | None:
+    """Return the source's path if that it is gone is all that changed since it was ingested."""
+    path = str(job.dataset.ingest.source.path)
+    return path if step.stage == "ingest" and reasons == {path: "deleted"} else None
+
+
+def _told(step: Step, job: Job, reasons: versioning.Reasons, counted: dict[str, Any]) -> str:
+    """Say what the stage did and, unless it ran for the first time, why."""
+    first = "deleted" in reasons.values() or "new" in reasons.values()
+    return console.sentence(counted) if first else f"{console.sentence(counted)}   because {explain(reasons)}"
+
+
+def _may_pass(_task: Any, _run: Any, state: State[Any]) -> bool:
+    """Try again only what failed for a reason that time may mend."""
+    return isinstance(state.result(raise_on_failure=False), UnreachableError)

@@ -1,0 +1,26 @@
+"""`python -m tasks STAGE NAME`: run one stage of one data set (or training) of the project in this folder."""
+
+import sys
+from pathlib import Path
+
+from tasks import stages, summary
+from tasks.errors import TransferError
+
+
+def main(arguments: list[str]) -> int:
+    """Run the stage, print its line and return the exit code; a user's mistake is one line on standard error."""
+    if len(arguments) != 2 or arguments[0] not in stages.STAGES:
+        print(f"usage: python -m tasks {{{','.join(stages.STAGES)}}} NAME", file=sys.stderr)  # noqa: T201
+        return 2
+    stage, name = arguments
+    try:
+        counted = stages.run(Path.cwd(), stage, name)
+    except TransferError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 1
+    print(f"{stage:<11} {summary.sentence(counted)}  {counted['seconds']} s")  # noqa: T201
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,76 @@
+"""Where the parts of each family of pretrained networks stand. A new family is a row of ARCHITECTURES."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from timm.models import group_parameters
+from timm.models._manipulate import MATCH_PREV_GROUP
+from torch import nn
+
+from tasks.errors import BackboneError
+
+
+class Parts(NamedTuple):
+    """The parts of one network, by the names of its parameters.
+
+    `base` is the path of the pretrained part; below it `stem` and `blocks` say by timm's regular expressions
+    which parameters come first and, by their groups, which block each belongs to. What neither matches stands
+    after the last block and belongs to it. `head` is the path of the final linear layer, None if there is none.
+    """
+
+    base: str
+    stem: Any
+    blocks: Any
+    head: str | None
+
+
+class Architecture(NamedTuple):
+    """A family of networks: what it reads, and where its parts stand in a network of it."""
+
+    modality: str
+    parts: Callable[[Any], Parts]
+
+
+def _always(base: str, stem: str, blocks: str, head: str | None) -> Callable[[Any], Parts]:
+    """Make the parts of a family whose networks are all built alike."""
+    return lambda _model: Parts(base, stem, blocks, head)
+
+
+def _timm_says(model: Any) -> Parts:
+    """Ask timm, which knows the parts of each of its networks."""
+    network = model.timm_model
+    matcher = network.group_matcher(coarse=True)
+    if not isinstance(matcher, dict):
+        name = model.config.architecture
+        raise BackboneError(f"{name}: timm does not tell its blocks by name; choose another backbone")
+    return Parts("timm_model", matcher["stem"], matcher["blocks"], f"timm_model.{network.default_cfg['classifier']}")
+
+
+ARCHITECTURES = {
+    "timm_wrapper": Architecture("image", _timm_says),
+    "vit": Architecture("image", _always("vit", "embeddings", r"layers\.(\d+)", "classifier")),
+    "bert": Architecture("text", _always("", "embeddings", r"encoder\.layer\.(\d+)", None)),
+    "roberta": Architecture("text", _always("", "embeddings", r"encoder\.layer\.(\d+)", None)),
+    "xlm-roberta": Architecture("text", _always("", "embeddings", r"encoder\.layer\.(\d+)", None)),
+    "mpnet": Architecture("text", _always("", r"embeddings|encoder\.rel", r"encoder\.layer\.(\d+)", None)),
+    "distilbert": Architecture("text", _always("", "embeddings", r"transformer\.layer\.(\d+)", None)),
+    "whisper": Architecture("audio", _always("encoder", "conv|embed_positions", r"layers\.(\d+)", "classifier")),
+}
+"""By the `model_type` of config.json."""
+
+
+def architecture(model_type: str, modality: str) -> Architecture:
+    """Return the row of `model_type`; BackboneError if there is none or it reads another modality."""
+    fitting = sorted(name for name, row in ARCHITECTURES.items() if row.modality == modality)
+    if model_type not in fitting:
+        raise BackboneError(f"{model_type}: no backbone for {modality} known here; choose one of {', '.join(fitting)}")
+    return ARCHITECTURES[model_type]
+
+
+def blocks(model: nn.Module, parts: Parts) -> list[list[str]]:
+    """Return the names of the parameters of each block, stem first."""
+    rest = [(".", MATCH_PREV_GROUP)]
+    matcher = {"stem": parts.stem, "blocks": parts.blocks, "rest": rest}
+    groups = group_parameters(model.get_submodule(parts.base), matcher)
+    prefix = f"{parts.base}." if parts.base else ""
+    return [[prefix + name for name in groups[number]] for number in sorted(groups)]

@@ -1,0 +1,137 @@
+"""evaluate: what each training of a data set is worth on validation and test, side by side.
+
+Before the gate the only stage that opens the test split; how often is counted in .local/counters.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tasks import bootstrap, devices, journal, objectives, saved, tracking
+from tasks.comparison import Outputs, Trial
+from tasks.errors import ConfigError, TrainingError
+from tasks.findings import Findings
+from tasks.objectives import Array
+from tasks.saved import Saved
+from tasks.schema import AnyDataset
+from tasks.shards import Prepared
+from tasks.workspace import Workspace, write_json
+
+OPENINGS = "test-openings"
+SPLITS = ("train", "validation", "test")
+
+Rows = dict[str, Array]
+"""The rows of the prepared samples in each split."""
+
+
+def evaluate(params: AnyDataset, workspace: Workspace) -> Path:
+    """Measure the trainings that `params.evaluate` names; write metrics, predictions, errors and plots."""
+    devices.threads()
+    prepared = Prepared(workspace.prepared)
+    rows = {split: _rows(prepared, split, params.name) for split in SPLITS}
+    openings = _count_opening(workspace)
+    findings = _find(params, workspace, prepared, rows)
+    counts = {split: len(numbers) for split, numbers in rows.items()}
+    with workspace.replacing(workspace.evaluation) as folder:
+        _write(findings, folder, params, counts)
+    _remember(findings, workspace)
+    answered = counts["validation"] + counts["test"]
+    reused = answered * sum(model.frozen for model in findings.models.values())
+    predicted = answered * len(findings.models) - reused
+    told = {"predicted": predicted, "reused": reused, "test_openings": openings, "said": findings.said()}
+    workspace.record("evaluate", counts | told)
+    return workspace.evaluation
+
+
+def _rows(prepared: Prepared, split: str, name: str) -> Array:
+    rows = prepared.rows(split)
+    if not len(rows):
+        raise TrainingError(f"{name}: the {split} split holds no samples; change ingest.split or add samples")
+    return rows
+
+
+def _count_opening(workspace: Workspace) -> int:
+    """Count this look at the test split before it happens, and return which one it is, from 1."""
+    openings = int(workspace.counters(OPENINGS).get("openings", 0)) + 1
+    workspace.record(OPENINGS, {"openings": openings})
+    return openings
+
+
+def _find(params: AnyDataset, workspace: Workspace, prepared: Prepared, rows: Rows) -> Findings:
+    """Answer with every training and with none, and measure the answers."""
+    learns = objectives.objective(params.objective)
+    train = prepared.samples["label"].iloc[rows["train"]]
+    facts = learns.learn(train)
+    trial = _trial(params, prepared, rows, facts)
+    models = {name: saved.read(workspace, name, facts) for name in params.evaluate.trainings}
+    outputs = {name: _outputs(model, params, workspace, prepared, rows) for name, model in models.items()}
+    results = {name: trial.measure(answered) for name, answered in outputs.items()}
+    targets = learns.targets(train, facts)
+    none = Outputs(*(learns.baseline(targets, len(rows[split]), facts) for split in ("validation", "test")))
+    validation, test = (prepared.samples.iloc[rows[split]] for split in ("validation", "test"))
+    return Findings(trial, validation, test, models, outputs, results, trial.measure(none), trial.best(results))
+
+
+def _trial(params: AnyDataset, prepared: Prepared, rows: Rows, facts: objectives.Facts) -> Trial:
+    """Lay out what all trainings are measured by."""
+    learns, settings = objectives.objective(params.objective), params.evaluate
+    labels = prepared.samples["label"]
+    return Trial(
+        objective=params.objective,
+        facts=facts,
+        validation=learns.targets(labels.iloc[rows["validation"]], facts),
+        test=learns.targets(labels.iloc[rows["test"]], facts),
+        weights=_weights(params, prepared, rows["test"]),
+        confidence=settings.bootstrap.confidence,
+        metric=settings.metric,
+    )
+
+
+def _weights(params: AnyDataset, prepared: Prepared, test: Array) -> Array:
+    """Draw the resamples of the test split, int32 [R, T]; a sample without a group is one by itself."""
+    settings = params.evaluate.bootstrap
+    if settings.by == "sample":
+        return bootstrap.by_sample(len(test), settings.resamples, params.seed)
+    samples = prepared.samples.iloc[test]
+    if samples["group"].isna().all():
+        raise ConfigError(
+            f"datasets.{params.name}.evaluate.bootstrap.by: group, but no sample of the test split has one; "
+            "write sample"
+        )
+    groups = np.where(samples["group"].isna(), "sample " + samples["id"], "group " + samples["group"])
+    return bootstrap.by_group(groups.astype(str), settings.resamples, params.seed)
+
+
+def _outputs(model: Saved, params: AnyDataset, workspace: Workspace, prepared: Prepared, rows: Rows) -> Outputs:
+    both = np.concatenate([rows["validation"], rows["test"]])
+    answered = saved.outputs(model, workspace, prepared, both, params.extract)
+    return Outputs(*np.split(answered, [len(rows["validation"])]))
+
+
+def _write(findings: Findings, folder: Path, params: AnyDataset, counts: dict[str, int]) -> None:
+    """Write the files of evaluation/; the same findings give the same bytes."""
+    write_json(folder / "metrics.json", {"samples": counts, **findings.report()})
+    (folder / "predictions").mkdir()
+    for name in findings.models:
+        findings.predictions(name).to_parquet(folder / "predictions" / f"{name}.parquet", index=False)
+    findings.errors(params.evaluate.errors_shown).to_csv(folder / "errors.csv", index=False)
+    (folder / "plots").mkdir()
+    findings.draw(folder / "plots", params.evaluate.bootstrap.confidence)
+
+
+def _remember(findings: Findings, workspace: Workspace) -> None:
+    """Add to each training's run what was measured of it and its pictures."""
+    for name, model in findings.models.items():
+        run = journal.run_of(workspace, name, model.directory)
+        run.metrics(_flat(findings.results[name].test), step=0)
+        for picture in sorted((workspace.evaluation / "plots").glob(f"{name}.*.png")):
+            run.file(picture, "evaluation")
+    tracking.deliver(workspace.root)
+
+
+def _flat(measured: dict[str, Any]) -> dict[str, float | None]:
+    """Name metrics and the ends of their intervals for MLflow: test_accuracy, test_accuracy_low."""
+    ends = {"": "value", "_low": "low", "_high": "high"}
+    intervals = {name: one for name, one in measured.items() if isinstance(one, dict) and "value" in one}
+    return {f"test_{name}{end}": one[key] for name, one in intervals.items() for end, key in ends.items()}

@@ -1,0 +1,118 @@
+"""Stage 1, raw data in: every row found is used, refused by name, or the duplicate of another."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+import pyarrow
+from pyarrow import parquet
+
+from tasks import rows, splits
+from tasks.errors import SampleShareError, SourceError
+from tasks.progress import track
+from tasks.schema import AnyDataset
+from tasks.sources import Refused, Sample, source
+from tasks.workspace import Workspace, sha256_of
+
+SHOWN = 3
+"""How many refused samples an error names."""
+
+
+def ingest(params: AnyDataset, workspace: Workspace) -> Path:
+    """Write raw/: the files, manifest.parquet and refused.csv.
+
+    SourceError if the source is missing, empty or altered, SampleShareError if more of its rows are unusable
+    than `ingest.refused_share`. Either way an earlier raw/ stays as it was.
+    """
+    try:
+        with _scratch(workspace) as scratch:
+            found = _find(params, workspace.root, scratch)
+            table, refused = _sift(found, params)
+            table["split"] = splits.assign(table, params.ingest.split)
+            _write(table, refused, workspace, scratch)
+    except SourceError as error:
+        raise SourceError(f"{params.name}: {error}{_still_there(workspace)}") from None
+    counted = {"read": len(found), "used": len(table), "refused": len(refused)}
+    counted["duplicates"] = len(found) - len(table) - len(refused)
+    workspace.record("ingest", counted | {name: int((table["split"] == name).sum()) for name in splits.SPLITS})
+    return workspace.raw
+
+
+def _find(params: AnyDataset, root: Path, scratch: Path) -> list[Sample | Refused]:
+    settings = params.ingest.source
+    chosen = source(settings.kind)
+    licence = chosen.licence(settings)
+    if licence is not None:
+        print(f"licence  {licence}")  # noqa: T201 - the licence is told where the data is fetched
+    return chosen.find(settings, root, scratch)
+
+
+def _sift(found: list[Sample | Refused], params: AnyDataset) -> tuple[pd.DataFrame, list[Refused]]:
+    """Return the rows to use, sorted by id, and the refused ones; SampleShareError if those are too many."""
+    table, refused = rows.judge(found, params)
+    table, contradicting = rows.without_contradictions(table)
+    refused = sorted(refused + contradicting)
+    if len(refused) > params.ingest.refused_share * len(found):
+        examples = "; ".join(f"{name} ({reason})" for name, reason in refused[:SHOWN])
+        raise SampleShareError(
+            f"{params.name}: {len(refused):,} of {len(found):,} samples are refused, more than "
+            f"ingest.refused_share {params.ingest.refused_share:g} allows: {examples}"
+        )
+    return table.drop_duplicates("id").sort_values("id", ignore_index=True), refused
+
+
+def _write(table: pd.DataFrame, refused: list[Refused], workspace: Workspace, scratch: Path) -> None:
+    with workspace.replacing(workspace.raw) as folder:
+        for row in track(table.itertuples(), "copying", len(table)):
+            if isinstance(row.content, Path):
+                _bring(row.content, folder / "files" / row.name, row.id, scratch)
+        parquet.write_table(_manifest(table), folder / "manifest.parquet")
+        pd.DataFrame(refused, columns=["name", "reason"]).to_csv(folder / "refused.csv", index=False)
+
+
+def _bring(file: Path, target: Path, identity: str, scratch: Path) -> None:
+    """Copy the user's file and make sure that it is still the one that was judged; move an unpacked one."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if file.is_relative_to(scratch):
+        shutil.move(file, target)
+        return
+    shutil.copyfile(file, target)
+    if sha256_of(target) != identity:
+        raise SourceError(f"{file} changed while it was read; run again")
+
+
+def _manifest(table: pd.DataFrame) -> pyarrow.Table:
+    """Return the manifest: id, path or text, label, group, split, name; null where there is none."""
+    is_file = table["content"].map(lambda content: isinstance(content, Path))
+    columns = {
+        "id": table["id"],
+        "path": ("files/" + table["name"]).where(is_file, None),
+        "text": table["content"].where(~is_file, None),
+        "label": table["label"],
+        "group": table["group"].where(table["group"] != "", None),
+        "split": table["split"],
+        "name": table["name"],
+    }
+    label = pyarrow.float64() if pd.api.types.is_float_dtype(table["label"]) else pyarrow.string()
+    fields = [(name, label if name == "label" else pyarrow.string()) for name in columns]
+    # Without the note on pandas' version that it would carry otherwise: same samples, same bytes.
+    return pyarrow.table(columns, schema=pyarrow.schema(fields))
+
+
+@contextmanager
+def _scratch(workspace: Workspace) -> Iterator[Path]:
+    """Yield an empty folder to unpack into, removed afterwards; what a killed run left there goes first."""
+    folder = workspace.local / "tmp" / f"ingest-{workspace.name}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _still_there(workspace: Workspace) -> str:
+    place = workspace.raw.relative_to(workspace.root)
+    return f"; what was ingested before stays usable in {place}" if workspace.raw.exists() else ""

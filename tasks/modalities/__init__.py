@@ -1,0 +1,62 @@
+"""What the pipeline knows of images, texts and recordings: read one sample, prepare many, make a batch."""
+
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+
+MODALITIES = {
+    "image": "tasks.modalities.image",
+    "text": "tasks.modalities.text",
+    "audio": "tasks.modalities.audio",
+}
+
+Arrays = dict[str, np.ndarray[Any, Any]]
+"""One sample as named arrays; of many samples together, the first axis counts the samples."""
+
+Batch = dict[str, "torch.Tensor"]
+"""What a network takes: tensors [B, ...] by the names its `forward` knows."""
+
+
+class Modality(Protocol):
+    """Each entry of MODALITIES is a module with this number and these functions.
+
+    `settings` is the section of params.yaml that belongs to the step: preprocess for `decode` and `prepare`,
+    augment for `augment`. `backbone` is a Hugging Face model directory, pretrained or fine-tuned: it says how
+    samples must be for it (mean and deviation, vocabulary, sampling rate), and is read once per process.
+    Raises BackboneError where the directory does not say what the modality must know.
+    """
+
+    CHUNK: int
+    """How many samples are decoded and prepared at one go: the bound on what is in memory in decoded form."""
+
+    def decode(self, content: bytes | str, settings: Any, backbone: Path) -> Any:
+        """Turn the bytes of a file (or a text) into one decoded sample; BadSample says why it is unusable."""
+
+    def prepare(self, decoded: Sequence[Any], settings: Any, backbone: Path) -> list[Arrays]:
+        """Turn decoded samples into what is kept of them; no sample's arrays depend on its neighbours."""
+
+    def facts(self, prepared: Sequence[Arrays]) -> dict[str, int]:
+        """Count what a user should know of prepared samples, to be added up: {"truncated": 3}."""
+
+    def collate(self, samples: Sequence[Arrays], backbone: Path) -> Batch:
+        """Stack samples into the batch the network takes, normalised and padded as the backbone wants it."""
+
+    def augment(self, batch: Batch, settings: Any, backbone: Path, generator: "torch.Generator") -> Batch:
+        """Return a collated batch with each of its samples changed at random by draws from `generator`.
+
+        `generator` is one of the CPU; the batch may be on any device and is left as it was.
+        """
+
+    def lengths(self, samples: Sequence[Arrays]) -> "np.ndarray[Any, np.dtype[np.int64]]":
+        """Return int64 [N], what each sample costs to compute, so that like can be batched with like."""
+
+
+def modality(name: str) -> Modality:
+    """Return the modality declared as `name`."""
+    return cast(Modality, import_module(MODALITIES[name]))

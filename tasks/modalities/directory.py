@@ -1,0 +1,26 @@
+"""Reads what a Hugging Face model directory says of the samples it wants."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tasks.errors import BackboneError
+
+
+def read(backbone: Path, name: str) -> dict[str, Any]:
+    """Read the JSON file `name` of directory `backbone`; BackboneError where it is no readable mapping."""
+    try:
+        content = json.loads((backbone / name).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BackboneError(f"{backbone / name}: cannot be read ({error}); fetch the backbone again") from None
+    if not isinstance(content, dict):
+        raise BackboneError(f"{backbone / name}: holds no mapping; fetch the backbone again")
+    return content
+
+
+def declared(content: dict[str, Any], backbone: Path, name: str, *keys: str) -> list[Any]:
+    """Return the values of `keys` in what file `name` held; BackboneError tells all that are missing."""
+    missing = [key for key in keys if content.get(key) is None]
+    if missing:
+        raise BackboneError(f"{backbone / name}: lacks {', '.join(missing)}; choose a backbone of this modality")
+    return [content[key] for key in keys]

@@ -1,0 +1,149 @@
+"""Images: decoded with suspicion, squashed to a square of uint8 RGB, normalised as the backbone was trained.
+
+The whole picture is resized to `size` x `size` pixels by Pillow, antialiased, with the filter the backbone's
+directory names (usually bicubic); nothing is cut away. `transformers.pipeline("image-classification", DIR)`
+does exactly the same where the config.json of a TimmWrapper directory declares
+
+    "pretrained_cfg": {"input_size": [3, size, size], "crop_mode": "squash", "crop_pct": 1.0,
+                       "interpolation": "bicubic", "mean": [...], "std": [...]}
+
+because timm then makes Resize((size, size)), a centre crop that cuts nothing, and Normalize.
+"""
+
+import io
+import warnings
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from tasks.errors import BadSample
+from tasks.modalities import Arrays, Batch
+from tasks.modalities.directory import declared, read
+from tasks.schema import ImageAugment, ImagePreprocess
+
+if TYPE_CHECKING:
+    import torch
+
+CHUNK = 1  # a decoded photograph takes tens of megabytes, so each one shrinks before the next is opened
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
+"""What cameras, scanners and the web produce. Pillow reads fifty more: EPS by starting another program, most
+by parsers that nobody attacks or tests as much as these. Of several frames or pages the first counts."""
+warnings.filterwarnings("ignore", category=UserWarning, module="PIL")  # a bad sample is told once, as refused
+SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")
+UNBOUNDED = ("I", "F")
+Image.MAX_IMAGE_PIXELS = None  # `pixel_limit` takes the place of Pillow's own limit, which may be lower
+
+
+def decode(content: bytes | str, settings: ImagePreprocess, backbone: Path) -> Image.Image:
+    """Return the picture upright (by its EXIF orientation) as 8-bit RGB.
+
+    The format is told by the content, never by a file name, and the pixels are counted in the header, before
+    any is decoded. Raises BadSample for another format, too many pixels, a wrong checksum, missing data.
+    """
+    if isinstance(content, str):
+        raise BadSample("is a text, not the bytes of an image file")
+    try:
+        with _opened(content, settings.pixel_limit) as image:
+            if image.format == "PNG":  # Pillow skips the checksums when it decodes
+                image.verify()
+        with _opened(content, settings.pixel_limit) as image:
+            ImageOps.exif_transpose(image, in_place=True)
+            return _rgb(image)
+    except BadSample:
+        raise
+    except Exception as error:  # whatever Pillow's parsers trip over in broken bytes
+        raise BadSample(f"cannot be decoded: {' '.join(str(error).split())[:200]}") from None
+
+
+def _opened(content: bytes, pixel_limit: int) -> Image.Image:
+    """Read the header."""
+    try:
+        image = Image.open(io.BytesIO(content), formats=FORMATS)
+    except UnidentifiedImageError:
+        raise BadSample(f"is none of {', '.join(FORMATS)}, or its header is damaged") from None
+    width, height = image.size
+    if width * height > pixel_limit:
+        raise BadSample(f"has {width} x {height} pixels, more than the pixel_limit of {pixel_limit}")
+    return image
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    """Convert from any mode. What is transparent becomes white, as on paper and in a viewer.
+
+    The colour stored under a transparent pixel is never seen, and often black or noise.
+    """
+    if image.mode in UNBOUNDED:
+        raise BadSample(f"has pixels of mode {image.mode}, whose white is not defined; save it with 8 or 16 bits")
+    if image.mode in SIXTEEN_BITS:
+        # Pillow would cut every value above 255
+        wide = np.asarray(image).astype(np.uint32)
+        return Image.fromarray(((wide * 255 + 32767) // 65535).astype(np.uint8)).convert("RGB")
+    if image.has_transparency_data:
+        paper = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(paper, image.convert("RGBA")).convert("RGB")
+    return image.convert("RGB")
+
+
+def prepare(decoded: Sequence[Image.Image], settings: ImagePreprocess, backbone: Path) -> list[Arrays]:
+    """Return `pixels` uint8 [size, size, 3] of each picture, its sides squashed to the same length."""
+    side, resample = settings.size, recipe(backbone).resample
+    return [{"pixels": np.asarray(image.resize((side, side), resample))} for image in decoded]
+
+
+def facts(prepared: Sequence[Arrays]) -> dict[str, int]:
+    """Count nothing: every picture is used whole."""
+    return {}
+
+
+def collate(samples: Sequence[Arrays], backbone: Path) -> Batch:
+    """Return `pixel_values` float32 [B, 3, H, W], channels_last: (pixels / 255 - mean) / deviation."""
+    import torch
+
+    scale, shift = recipe(backbone).affine()
+    pixels = torch.from_numpy(np.stack([sample["pixels"] for sample in samples])).permute(0, 3, 1, 2)
+    return {"pixel_values": (pixels * scale).add_(shift)}
+
+
+def augment(batch: Batch, settings: ImageAugment, backbone: Path, generator: "torch.Generator") -> Batch:
+    """Turn, mirror, move, warp and tint each picture at random; see image_augment."""
+    from tasks.modalities import image_augment
+
+    scale, shift = recipe(backbone).affine()
+    changed = image_augment.augment(batch["pixel_values"], settings, scale, shift, generator)
+    return {**batch, "pixel_values": changed}
+
+
+def lengths(samples: Sequence[Arrays]) -> "np.ndarray[Any, np.dtype[np.int64]]":
+    """Return int64 [N] of ones: all pictures have the same size."""
+    return np.ones(len(samples), dtype=np.int64)
+
+
+class Recipe(NamedTuple):
+    """How a backbone wants its pictures: mean and deviation per channel (of 0..1), and the resize filter."""
+
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+    resample: Image.Resampling
+
+    def affine(self) -> "tuple[torch.Tensor, torch.Tensor]":
+        """Return scale and shift float32 [3, 1, 1], so that normalised = scale * byte + shift."""
+        import torch
+
+        mean, deviation = torch.tensor([self.mean, self.deviation], dtype=torch.float64).reshape(2, -1, 1, 1)
+        return (1 / (255 * deviation)).float(), (-mean / deviation).float()
+
+
+@cache
+def recipe(backbone: Path) -> Recipe:
+    """Read the recipe from timm's section of config.json, or else from preprocessor_config.json."""
+    timm = read(backbone, "config.json").get("pretrained_cfg")
+    if timm is not None:
+        mean, deviation, name = declared(timm, backbone, "config.json", "mean", "std", "interpolation")
+        return Recipe(tuple(mean), tuple(deviation), Image.Resampling[name.upper()])
+    name = "preprocessor_config.json"
+    mean, deviation, number = declared(read(backbone, name), backbone, name, "image_mean", "image_std", "resample")
+    return Recipe(tuple(mean), tuple(deviation), Image.Resampling(number))

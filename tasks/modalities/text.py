@@ -1,0 +1,122 @@
+"""Texts: the tokens of the backbone's tokenizer, at most as many as declared, padded in batches."""
+
+import copy
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tasks.errors import BackboneError, BadSample, ConfigError
+from tasks.modalities import Arrays, Batch
+from tasks.modalities.directory import read
+from tasks.schema import TextAugment, TextPreprocess
+
+if TYPE_CHECKING:
+    import torch
+
+CHUNK = 1024  # the tokenizer shares a list out among the cores by itself
+LOADING = Lock()  # transformers imports its parts when they are first used, which two threads must not do at once
+
+
+def decode(content: bytes | str, settings: TextPreprocess, backbone: Path) -> str:
+    r"""Return the text with every line break as \n, otherwise as it is; bytes are read as UTF-8.
+
+    Raises BadSample for what is no text, empty or blank, holds a NUL or half a surrogate pair.
+    """
+    if isinstance(content, bytes):
+        content = _decoded(content)
+    if not isinstance(content, str):
+        raise BadSample(f"is no text but {type(content).__name__}")
+    if not content.strip():
+        raise BadSample("is empty")
+    if "\0" in content:
+        raise BadSample("holds a NUL character: it may be a binary file")
+    if not content.isascii() and any("\ud800" <= character <= "\udfff" for character in content):
+        raise BadSample("holds half a surrogate pair: it was cut or decoded wrongly")
+    return content.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _decoded(content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadSample(f"is not UTF-8: byte {error.start} is 0x{content[error.start]:02x}") from None
+
+
+def prepare(decoded: Sequence[str], settings: TextPreprocess, backbone: Path) -> list[Arrays]:
+    """Return `tokens` int32 [L], special ones too, and `truncated` bool [], whether it had more, of each."""
+    encodings = _encoder(backbone, settings.tokens).encode_batch(list(decoded))
+    return [
+        {"tokens": np.array(encoding.ids, np.int32), "truncated": np.array(bool(encoding.overflowing))}
+        for encoding in encodings
+    ]
+
+
+def facts(prepared: Sequence[Arrays]) -> dict[str, int]:
+    """Count the texts that had more tokens than were kept."""
+    return {"truncated": sum(int(sample["truncated"]) for sample in prepared)}
+
+
+def collate(samples: Sequence[Arrays], backbone: Path) -> Batch:
+    """Return `input_ids` and `attention_mask` int64 [B, L], padded at the end to the longest of the batch."""
+    import torch
+
+    lengths = np.array([len(sample["tokens"]) for sample in samples])
+    attended = np.arange(lengths.max()) < lengths[:, None]
+    tokens = np.full(attended.shape, tokenizer(backbone).pad_token_id, np.int64)
+    tokens[attended] = np.concatenate([sample["tokens"] for sample in samples])
+    return {
+        "input_ids": torch.from_numpy(tokens),
+        "attention_mask": torch.from_numpy(attended.astype(np.int64)),
+    }
+
+
+def augment(batch: Batch, settings: TextAugment, backbone: Path, generator: "torch.Generator") -> Batch:
+    """Leave out tokens at random; see text_augment."""
+    from tasks.modalities import text_augment
+
+    known = tokenizer(backbone)
+    frame = (known.cls_token_id, known.sep_token_id, known.bos_token_id, known.eos_token_id)
+    kept = sorted({token for token in frame if token is not None})
+    return text_augment.augment(batch, settings, kept, known.pad_token_id, generator)
+
+
+def lengths(samples: Sequence[Arrays]) -> "np.ndarray[Any, np.dtype[np.int64]]":
+    """Return int64 [N], the number of tokens of each text."""
+    return np.array([len(sample["tokens"]) for sample in samples], dtype=np.int64)
+
+
+def tokenizer(backbone: Path) -> Any:
+    """Return the tokenizer of a model directory; BackboneError where it has none that is fast and can pad."""
+    with LOADING:
+        return _tokenizer(backbone)
+
+
+@cache
+def _tokenizer(backbone: Path) -> Any:
+    from transformers import AutoTokenizer
+
+    try:
+        loaded = AutoTokenizer.from_pretrained(backbone, local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise BackboneError(f"{backbone}: its tokenizer cannot be read ({reason}); choose another backbone") from None
+    if not loaded.is_fast or loaded.pad_token_id is None:
+        raise BackboneError(f"{backbone}: its tokenizer is slow or has no padding token; choose another backbone")
+    return loaded
+
+
+@cache
+def _encoder(backbone: Path, tokens: int) -> Any:
+    """Return an encoder that truncates, set once: setting it while another thread encodes would fail."""
+    known = tokenizer(backbone)
+    most = min(known.model_max_length, read(backbone, "config.json").get("max_position_embeddings", tokens))
+    if tokens > most:
+        raise ConfigError(f"preprocess.tokens: {tokens}, but the backbone reads at most {most}; lower it")
+    encoder = copy.deepcopy(known.backend_tokenizer)
+    encoder.enable_truncation(tokens, direction=known.truncation_side)
+    encoder.no_padding()
+    return encoder

@@ -1,0 +1,87 @@
+"""A saved model answers: for bytes and texts, many at a time, without anything but its own directory."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tasks import devices, inference, networks
+from tasks.errors import BadSample, RegistryError
+from tasks.inputs import Content, Question
+from tasks.modalities import Arrays, modality
+from tasks.objectives import Array, objective
+from tasks.parallel import batched, in_order
+from tasks.workspace import read_json
+
+BATCH_SIZE = 32
+AT_ONCE = 512
+"""How many questions are held in memory while a long list is answered."""
+PRECISION = "float32"
+"""An answer is the same on every machine, whatever types its processor is fast in."""
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A model directory, loaded: `about` is its pipeline.json."""
+
+    directory: Path
+    about: dict[str, Any]
+    network: networks.Network
+
+    @classmethod
+    def load(cls, directory: Path) -> "Predictor":
+        """Load a model directory; RegistryError if it is none."""
+        if not (directory / "pipeline.json").is_file():
+            raise RegistryError(f"{directory}: is no model directory (it has no pipeline.json); train one first")
+        devices.threads()
+        return cls(directory, read_json(directory / "pipeline.json"), networks.load(directory))
+
+    def answer(self, contents: Sequence[Content]) -> pd.DataFrame:
+        """Return a row for each content, in their order: what the objective answers, and `refused`.
+
+        `refused` is the reason why a content is unusable (its answer is then missing), else an empty text.
+        """
+        outputs, refused = self.outputs(contents)
+        answers = objective(self.about["objective"]).answers(outputs, self.about["facts"])
+        answers.index = pd.Index([row for row, reason in enumerate(refused) if not reason])
+        return answers.reindex(range(len(contents))).assign(refused=pd.Series(refused, dtype=str))
+
+    def outputs(self, contents: Sequence[Content]) -> tuple[Array, list[str]]:
+        """Return the network's float32 [M, K] for the M usable of N contents, and N reasons to refuse or ""."""
+        reads = modality(self.about["modality"])
+        chunks = list(in_order(self._prepared, batched(contents, reads.CHUNK)))
+        samples = [sample for chunk, _ in chunks for sample in chunk]
+        refused = [reason for _, reasons in chunks for reason in reasons]
+        if not samples:
+            return np.zeros((0, objective(self.about["objective"]).outputs(self.about["facts"])), np.float32), refused
+        rows = np.arange(len(samples))
+        outputs = inference.compute(
+            self.network, samples, rows, reads, self.directory, BATCH_SIZE, PRECISION, "outputs"
+        )
+        return outputs, refused
+
+    def _prepared(self, contents: Sequence[Content]) -> tuple[list[Arrays], list[str]]:
+        """Return the arrays of the usable contents, and for each content why it is refused, or ""."""
+        reads, settings = modality(self.about["modality"]), SimpleNamespace(**self.about["preprocess"])
+        decoded, refused = [], []
+        for content in contents:
+            try:
+                if isinstance(content, BadSample):
+                    raise content
+                decoded.append(reads.decode(content, settings, self.directory))
+                refused.append("")
+            except BadSample as reason:
+                refused.append(str(reason))
+        return reads.prepare(decoded, settings, self.directory) if decoded else [], refused
+
+
+def answers(predictor: Predictor, questions: Iterable[Question]) -> Iterator[pd.DataFrame]:
+    """Answer a list of any length, some hundred at a time; the first column is the question's name."""
+    for some in batched(questions, AT_ONCE):
+        answered = predictor.answer([question.content for question in some])
+        answered.insert(0, "name", [question.name for question in some])
+        yield answered

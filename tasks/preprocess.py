@@ -1,0 +1,104 @@
+"""Stage preprocess: raw samples become the arrays the backbone reads, in shards."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pyarrow import Table, parquet
+
+from tasks import backbones
+from tasks.errors import SampleShareError, SourceError
+from tasks.modalities import Arrays, modality
+from tasks.parallel import batched, in_order
+from tasks.progress import track
+from tasks.reading import Reader, Refusal, Row, write_refused
+from tasks.schema import AnyDataset
+from tasks.shards import write_shards
+from tasks.workspace import Workspace, write_json
+
+SAMPLE_COLUMNS = ["id", "label", "group", "split", "name"]
+HOUSEKEEPING = {"shard", "refused_share"}
+"""Settings that leave a prepared sample as it is: who predicts need not know them."""
+SHOWN = 3
+"""How many refused samples an error names."""
+
+
+@dataclass
+class Tally:
+    """What became of the rows so far: the numbers of those used, the refused, the modality's facts."""
+
+    used: list[int] = field(default_factory=list)
+    refused: list[Refusal] = field(default_factory=list)
+    facts: Counter[str] = field(default_factory=Counter)
+
+
+def preprocess(params: AnyDataset, workspace: Workspace) -> Path:
+    """Write prepared/: shards, samples.parquet, refused.csv, prepared.json: the same bytes always.
+
+    Memory holds one shard and, decoded, a few chunks. SourceError without a manifest, SampleShareError where
+    more than `refused_share` of the samples are unusable.
+    """
+    manifest, tally, settings = read_manifest(workspace.raw), Tally(), params.preprocess
+    backbone = backbones.fetch(params.backbone, workspace.root)
+    reader = Reader(workspace.raw, modality(params.modality), settings, backbone)
+    with workspace.replacing(workspace.prepared) as folder:
+        write_shards(folder, batched(usable(manifest, reader, tally), settings.shard))
+        check_share(tally.refused, len(manifest), settings.refused_share, workspace)
+        write_refused(folder / "refused.csv", tally.refused)
+        parquet.write_table(manifest.select(SAMPLE_COLUMNS).take(tally.used), folder / "samples.parquet")
+        write_json(folder / "prepared.json", about(params))
+    workspace.record("preprocess", counters(tally))
+    return workspace.prepared
+
+
+def read_manifest(raw: Path) -> Table:
+    """Read what ingest wrote, without the notes a library may have left on its own version."""
+    try:
+        return parquet.read_table(raw / "manifest.parquet").replace_schema_metadata(None)
+    except FileNotFoundError:
+        raise SourceError(f"{raw / 'manifest.parquet'}: there is no such file; run ingest first") from None
+
+
+def usable(manifest: Table, reader: Reader, tally: Tally) -> Iterator[Arrays]:
+    """Yield the arrays of the samples that can be used, in the manifest's order; keep the tally of all."""
+    columns = [manifest[name].to_pylist() for name in Row._fields[1:]]
+    rows = [Row(number, *values) for number, values in enumerate(zip(*columns, strict=True))]
+    chunks = list(batched(rows, reader.modality.CHUNK))
+    for outcome in track(in_order(reader.read, chunks), "preparing", len(chunks)):
+        tally.used += outcome.used
+        tally.refused += outcome.refused
+        tally.facts.update(reader.modality.facts(outcome.samples))
+        yield from outcome.samples
+
+
+def check_share(refused: list[Refusal], total: int, bearable: float, workspace: Workspace) -> None:
+    """Stop where too many samples are unusable, or all; the whole list is left where the message says."""
+    if len(refused) <= bearable * total and len(refused) < total:
+        return
+    listed = workspace.local / "refused" / f"{workspace.name}.csv"
+    listed.parent.mkdir(parents=True, exist_ok=True)
+    write_refused(listed, refused)
+    examples = "; ".join(f"{refusal.name} ({refusal.reason})" for refusal in refused[:SHOWN])
+    raise SampleShareError(
+        f"{workspace.name}: {len(refused):,} of {total:,} samples are refused, preprocess.refused_share is "
+        f"{bearable:g}: {examples}; see {listed.relative_to(workspace.root)}, mend them and run again"
+    )
+
+
+def about(params: AnyDataset) -> dict[str, Any]:
+    """Say what later stages and predictions must know of how the samples were prepared."""
+    return {
+        "modality": params.modality,
+        "objective": params.objective,
+        "preprocess": params.preprocess.model_dump(mode="json", exclude=HOUSEKEEPING),
+        "backbone": params.backbone.model_dump(mode="json", exclude={"licence"}),
+    }
+
+
+def counters(tally: Tally) -> dict[str, float]:
+    """Count what was read, decoded and refused; of the modality's own facts the share too."""
+    decoded, refused = len(tally.used), len(tally.refused)
+    shares = {f"{name}_share": count / decoded for name, count in tally.facts.items()}
+    return {"read": decoded + refused, "decoded": decoded, "refused": refused, **tally.facts, **shares}

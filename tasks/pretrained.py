@@ -1,0 +1,116 @@
+"""Loads pretrained networks, and those we saved, from Hugging Face model directories: in float32, from safetensors."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForAudioClassification,
+    AutoModelForImageClassification,
+    WhisperForAudioClassification,
+    WhisperModel,
+)
+from transformers.utils import logging
+
+from tasks.architectures import architecture
+from tasks.errors import BackboneError
+
+STOCK = {
+    "image": AutoModelForImageClassification,
+    "text": AutoModel,
+    "audio": AutoModelForAudioClassification,
+}
+"""The stock class of each modality; texts have none that pools as we do, so theirs ends with the encoder."""
+WITH_POOLER = ("bert", "roberta", "xlm-roberta", "mpnet")
+"""Encoders whose class adds a layer for the first token, which mean pooling has no use for."""
+POSITIONS_A_SECOND = 50
+"""Of Whisper's encoder: 100 mel frames, halved by its second convolution."""
+
+
+def fresh(modality: str, directory: Path, layers: int | None, window_seconds: int | None, outputs: int) -> Any:
+    """Return the pretrained stock model, cut to `layers` blocks (null: all), with a last layer of `outputs`."""
+    config = _config(directory)
+    architecture(config.model_type, modality)
+    options: dict[str, Any] = {} if layers is None else {"num_hidden_layers": _countable(layers, config, directory)}
+    if modality == "audio":
+        return _listener(directory, window_seconds, {**options, "num_labels": outputs})
+    if modality == "image":
+        options |= {"num_labels": outputs, "ignore_mismatched_sizes": True}
+    return _load(STOCK[modality], directory, options)
+
+
+def saved(modality: str, directory: Path) -> Any:
+    """Return the stock model as it was saved."""
+    return _load(STOCK[modality], directory, {})
+
+
+def _config(directory: Path) -> Any:
+    try:
+        return AutoConfig.from_pretrained(directory, local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).partition("\n")[0]
+        raise BackboneError(f"{directory.name}: no configuration transformers knows ({reason})") from None
+
+
+def _countable(layers: int, config: Any, directory: Path) -> int:
+    """Return `layers` if the network can be cut there: not every family counts its blocks."""
+    most = getattr(config, "num_hidden_layers", None)
+    if most is None:
+        raise BackboneError(f"layers: {directory.name} can only be used whole; set it to null")
+    if layers > most:
+        raise BackboneError(f"layers: {layers} are asked of {directory.name}, which has {most}")
+    return layers
+
+
+def _load(stock: Any, directory: Path, options: dict[str, Any]) -> Any:
+    """Load a model whose weights are all there, its last layer aside if that is to be another."""
+    if stock is AutoModel and _config(directory).model_type in WITH_POOLER:
+        options = {**options, "add_pooling_layer": False}
+    with quiet():
+        model, told = stock.from_pretrained(
+            directory, local_files_only=True, use_safetensors=True, dtype=torch.float32,
+            output_loading_info=True, **options,
+        )  # fmt: skip
+    if told["missing_keys"]:
+        lacking = ", ".join(sorted(told["missing_keys"])[:3])
+        raise BackboneError(f"{directory.name}: its weights lack {lacking}; it is not the network it says it is")
+    return model
+
+
+def _listener(directory: Path, window_seconds: int | None, options: dict[str, Any]) -> Any:
+    """Return Whisper's encoder as a classifier of `window_seconds`; its projector lets everything through.
+
+    The encoder demands exactly as many frames as it has positions, so the table of positions is cut to the window.
+    """
+    encoder = _load(WhisperModel, directory, {}).encoder
+    most = encoder.config.max_source_positions // POSITIONS_A_SECOND
+    if window_seconds is None or window_seconds > most:
+        raise BackboneError(f"window_seconds: {window_seconds} of {directory.name}; it hears 1 to {most} seconds")
+    config = AutoConfig.from_pretrained(directory, local_files_only=True, **options)
+    config.max_source_positions = window_seconds * POSITIONS_A_SECOND
+    config.classifier_proj_size = config.d_model
+    model = WhisperForAudioClassification(config)
+    tensors = dict(encoder.state_dict())
+    tensors["embed_positions.weight"] = tensors["embed_positions.weight"][: config.max_source_positions]
+    model.encoder.load_state_dict({name: tensors[name] for name in model.encoder.state_dict()})
+    torch.nn.init.eye_(model.projector.weight)
+    torch.nn.init.zeros_(model.projector.bias)
+    return model
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep transformers from reporting the last layer it could not fill, and from drawing bars of its own."""
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()

@@ -1,0 +1,118 @@
+"""register: the best training enters the registry, and takes the champion's place if it is better."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from tasks import enrolment, gate, journal, lineage, registry, tracking
+from tasks.enrolment import Entry
+from tasks.errors import RegistryError
+from tasks.predict import Predictor
+from tasks.reading import content
+from tasks.registry import CHALLENGER, CHAMPION, Version
+from tasks.schema import AnyDataset
+from tasks.versioning import LOCK
+from tasks.workspace import FILES, Workspace, read_json, sha256_of, write_json
+
+ADDED = "evaluation"
+"""The tag that says which evaluation a run already carries, and the folder of its artifacts."""
+
+
+def register(params: AnyDataset, workspace: Workspace) -> Path:
+    """Register the best training of the evaluation as an MLflow model; write registration.json.
+
+    A model that is registered already gets no second version. The first one is champion; another takes its place
+    if its main metric on the same test samples is higher by more than `gate.margin`, else it is challenger.
+    Raises RegistryError where MLflow cannot be reached; the next run registers then.
+    """
+    metrics = _metrics(workspace)
+    training, metric = metrics["best"], metrics["metric"]
+    measured = metrics["trainings"][training]["test"][metric]
+    model, run = workspace.model(training), _run(workspace, training)
+    test = _test_outputs(workspace, training)
+    tags = _tags(params, run, training, metric, measured)
+    version = enrolment.enter(workspace.root, params.name, run, _entry(workspace, model, test, tags))
+    alias, decision = _decide(params, workspace, model, test, version)
+    enrolment.award(workspace.root, params.name, version["version"], alias, decision)
+    tracking.finish(workspace.root)
+    content = {"training": training, "model_digest": journal.model_digest(model), "metric": metric}
+    with workspace.replacing(workspace.registration) as folder:
+        write_json(folder / "registration.json", content | {"value": measured["value"]})
+    workspace.record("register", _counted(params, version, alias, decision))
+    return workspace.registration
+
+
+def _metrics(workspace: Workspace) -> dict[str, Any]:
+    path = workspace.evaluation / "metrics.json"
+    if not path.exists():
+        raise RegistryError(f"{workspace.name}: nothing is evaluated yet; run evaluate first")
+    return dict(read_json(path))
+
+
+def _run(workspace: Workspace, training: str) -> journal.Run:
+    """Return the training's run, with the evaluation's files and what DVC recorded of the training added to it."""
+    run = journal.run_of(workspace, training, workspace.model(training))
+    digest = sha256_of(workspace.evaluation / FILES)
+    if run.tag(ADDED) != digest:
+        for path in ("metrics.json", "errors.csv", "plots/comparison.png", f"predictions/{training}.parquet"):
+            run.file(workspace.evaluation / path, ADDED)
+        run.text(LOCK, lineage.lock_section(workspace, training).encode(), lineage.FOLDER)
+        run.tags({ADDED: digest})
+    return run
+
+
+def _test_outputs(workspace: Workspace, training: str) -> pd.DataFrame:
+    """Return id, label and outputs of the test samples."""
+    table = pd.read_parquet(workspace.evaluation / "predictions" / f"{training}.parquet")
+    return table[table["split"] == "test"].filter(regex=r"^(id|label|output_\d+)$")
+
+
+def _tags(params: AnyDataset, run: journal.Run, training: str, metric: str, measured: dict[str, Any]) -> dict[str, str]:
+    """Return what `transfer show` tells of the version."""
+    known = {key: measured[key] for key in ("value", "low", "high")}
+    known |= {key: run.tag(key) for key in lineage.SHOWN}
+    backbone = params.backbone
+    return {
+        "training": training,
+        "metric": metric,
+        **{key: str(value) for key, value in known.items() if value is not None},
+        "backbone": backbone.name,
+        "backbone_sha256": backbone.sha256,
+        "backbone_licence": backbone.licence,
+    }
+
+
+def _entry(workspace: Workspace, model: Path, test: pd.DataFrame, tags: dict[str, str]) -> Entry:
+    """Put together what is registered; the first test sample serves as the example."""
+    (row,) = gate.raw_rows(workspace, test["id"].head(1).tolist())
+    sample = content(workspace.raw, row)
+    question = pd.DataFrame({"text" if isinstance(sample, str) else "content": [sample]})
+    answer = Predictor.load(model).answer([sample])
+    return Entry(model, test.drop(columns="label"), question, answer, tags)
+
+
+def _decide(
+    params: AnyDataset, workspace: Workspace, model: Path, test: pd.DataFrame, version: Version
+) -> tuple[str, str]:
+    """Return the alias the version deserves, and why."""
+    held = [one for one in registry.versions(workspace.root, params.name) if CHAMPION in one["aliases"]]
+    if not held:
+        return CHAMPION, "it is the first one"
+    if held[0]["version"] == version["version"]:
+        return CHAMPION, str(version.get(registry.DECISION, "it was champion already"))
+    package = registry.package_directory(workspace.root, held[0])
+    verdict = gate.judge(params, workspace, model, test, package)
+    reason = f"{verdict.reason}; the champion was version {held[0]['version']}"
+    return (CHAMPION if verdict.better else CHALLENGER), reason
+
+
+def _counted(params: AnyDataset, version: Version, alias: str, decision: str) -> dict[str, Any]:
+    told = f"{params.name} version {version['version']}, {alias}"
+    return {
+        "said": f"{told}: {decision}",
+        "version": int(version["version"]),
+        "alias": alias,
+        "champion": alias == CHAMPION,
+        "run_id": version["run_id"],
+    }

@@ -1,0 +1,98 @@
+"""Judges the rows a source found: each becomes one of the table, or is refused by name and reason."""
+
+import hashlib
+from collections.abc import Callable
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from tasks.errors import BadSample
+from tasks.progress import track
+from tasks.schema import AnyDataset, ColumnSplit
+from tasks.sources import Refused, Sample
+from tasks.splits import SPLITS
+from tasks.workspace import sha256_of
+
+COLUMNS = ("id", "name", "content", "label", "group", "split")
+
+
+def judge(found: list[Sample | Refused], params: AnyDataset) -> tuple[pd.DataFrame, list[Refused]]:
+    """Return the usable rows, each with its id, and the refused ones."""
+    rows, refused = [], []
+    for sample in track(found, "reading", len(found)):
+        if isinstance(sample, Refused):
+            refused.append(Refused(_printable(sample.name), sample.reason))
+            continue
+        try:
+            rows.append(_row(sample, params))
+        except BadSample as reason:
+            refused.append(Refused(_printable(sample.name), str(reason)))
+    return pd.DataFrame(rows, columns=list(COLUMNS)), refused
+
+
+def without_contradictions(table: pd.DataFrame) -> tuple[pd.DataFrame, list[Refused]]:
+    """Take out the samples whose bytes occur again with another label or in another declared split."""
+    refused: dict[Any, Refused] = {}
+    torn = pd.Series(False, index=table.index)
+    for column, told in (("split", "stand in the splits"), ("label", "are labelled")):
+        several = table.groupby("id")[column].transform("nunique") > 1
+        torn |= several
+        for _, rows in table[several].groupby("id"):
+            values = " and ".join(sorted(map(str, rows[column].unique())))
+            names = f"{rows['name'].iloc[0]} and {rows['name'].iloc[1]}"
+            reason = f"{names} hold the same but {told} {values}"
+            refused |= {row: Refused(name, reason) for row, name in rows["name"].items()}
+    return table[~torn], list(refused.values())
+
+
+def _row(sample: Sample, params: AnyDataset) -> tuple[str, str, Path | str, str | float, str, str]:
+    if any(_printable(text) != text for text in (sample.name, sample.label, sample.group)):
+        raise BadSample("its name, label or group is no valid Unicode; rename it")
+    label = LABELS[params.objective](sample.label.strip())
+    split = sample.split.strip() if isinstance(params.ingest.split, ColumnSplit) else ""
+    if split not in SPLITS and isinstance(params.ingest.split, ColumnSplit):
+        raise BadSample(f"its split is {split!r}; expected {', '.join(SPLITS)}")
+    return _identity(sample.content), sample.name, sample.content, label, sample.group.strip(), split
+
+
+def _identity(content: Path | str) -> str:
+    """Return the sha256 of a file's bytes, or of a text's UTF-8 bytes; BadSample if there are none."""
+    try:
+        if isinstance(content, str):
+            if not content.strip():
+                raise BadSample("is an empty text")
+            return hashlib.sha256(content.encode()).hexdigest()
+        if content.stat().st_size == 0:
+            raise BadSample("is an empty file")
+        return sha256_of(content)
+    except UnicodeEncodeError:
+        raise BadSample("is no valid Unicode") from None
+    except OSError as error:
+        raise BadSample(f"cannot be read ({error.strerror})") from None
+
+
+def _name(label: str) -> str:
+    if not label:
+        raise BadSample("has no label")
+    return label
+
+
+def _number(label: str) -> float:
+    try:
+        value = float(_name(label))
+    except ValueError:
+        raise BadSample(f"its label {label!r} is no number") from None
+    if not isfinite(value):
+        raise BadSample(f"its label {label!r} is no finite number")
+    return value
+
+
+LABELS: dict[str, Callable[[str], str | float]] = {"classification": _name, "regression": _number}
+"""What a label is for each objective."""
+
+
+def _printable(text: str) -> str:
+    """Return a text that can be written: what is no valid Unicode in a file's name is spelt out."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,71 @@
+"""What a saved training answers for prepared samples: from cached features where its backbone is frozen."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from safetensors.numpy import load_file
+
+from tasks import inference, networks
+from tasks.errors import TrainingError
+from tasks.modalities import modality
+from tasks.objectives import Array, Facts
+from tasks.schema import Extract
+from tasks.shards import Prepared
+from tasks.workspace import Workspace, read_json
+
+
+class Saved(NamedTuple):
+    """A model directory: what finetune wrote beside the weights."""
+
+    training: str
+    directory: Path
+    pipeline: dict[str, Any]
+    history: dict[str, Any]
+
+    @property
+    def frozen(self) -> bool:
+        """Tell whether the backbone is as it came, so that its cached features are this model's too."""
+        return bool(self.pipeline["strategy"] == "head")
+
+
+def read(workspace: Workspace, training: str, facts: Facts) -> Saved:
+    """Open the model directory of `training`.
+
+    Raises TrainingError if there is none, or if it learnt other labels than `facts`, those of today.
+    """
+    directory = workspace.model(training)
+    again = f"train it first: transfer run {workspace.name}"
+    if not (directory / "pipeline.json").exists():
+        where = directory.relative_to(workspace.root)
+        raise TrainingError(f"{training}: there is no model in {where}; {again}")
+    pipeline = read_json(directory / "pipeline.json")
+    if pipeline["facts"] != facts:
+        raise TrainingError(f"{training}: its model learnt other labels than there are now; {again}")
+    return Saved(training, directory, pipeline, read_json(directory / "training.json"))
+
+
+def outputs(saved: Saved, workspace: Workspace, prepared: Prepared, rows: Array, settings: Extract) -> Array:
+    """Return the model's outputs float32 [rows, K]; TrainingError if one of them is no finite number."""
+    network = networks.load(saved.directory)
+    if saved.frozen:
+        weight, bias = (tensor.detach().float().numpy() for tensor in (network.head.weight, network.head.bias))
+        answered = _features(workspace, prepared)[rows] @ weight.T + bias
+    else:
+        answered = inference.compute(
+            network, prepared, rows, modality(saved.pipeline["modality"]), saved.directory,
+            settings.batch_size, settings.precision, "outputs",
+        )  # fmt: skip
+    if not np.isfinite(answered).all():
+        raise TrainingError(f"{saved.training}: its outputs are no finite numbers; lower its learning rates")
+    return np.asarray(answered, dtype=np.float32)
+
+
+def _features(workspace: Workspace, prepared: Prepared) -> Array:
+    """Return float32 [N, D] in prepared order; TrainingError where they are those of other samples."""
+    stored = load_file(workspace.features / "features.safetensors")
+    if [bytes(row).hex() for row in stored["ids"]] != prepared.samples["id"].tolist():
+        raise TrainingError(
+            f"{workspace.name}: the features are those of other samples; run transfer run {workspace.name}"
+        )
+    return stored["features"]

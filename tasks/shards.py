@@ -1,0 +1,127 @@
+"""Prepared samples on disk: many to a safetensors file, each one read by itself without loading its file."""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+import pandas as pd
+from safetensors import safe_open
+from safetensors.numpy import save
+
+from tasks.modalities import Arrays
+from tasks.workspace import read_json, write_json
+
+INDEX = "shards.json"
+OFFSETS = ".offsets"
+"""Suffix of the int64 [n + 1] that says where each sample's part of a ragged array begins and ends."""
+
+
+def write_shards(folder: Path, batches: Iterable[Sequence[Arrays]]) -> list[int]:
+    """Write each batch of samples into a shard of its own, and how many each holds into shards.json.
+
+    All samples have the same arrays. Those of one shape are stacked [n, ...]; those whose first axis differs
+    are laid end to end, with their offsets. Equal samples give equal bytes. Returns the counts.
+    """
+    counts = []
+    for number, batch in enumerate(batch for batch in batches if batch):
+        _path(folder, number).write_bytes(save(_joined(batch)))
+        counts.append(len(batch))
+    write_json(folder / INDEX, counts)
+    return counts
+
+
+def _path(folder: Path, number: int) -> Path:
+    return folder / f"shard-{number:05d}.safetensors"
+
+
+def _joined(samples: Sequence[Arrays]) -> Arrays:
+    """Put the samples' arrays together by name."""
+    joined: Arrays = {}
+    for name in sorted(samples[0]):
+        arrays = [sample[name] for sample in samples]
+        if len({array.shape for array in arrays}) == 1:
+            joined[name] = np.stack(arrays)
+        else:
+            joined[name] = np.concatenate(arrays)
+            joined[name + OFFSETS] = np.cumsum([0, *(len(array) for array in arrays)], dtype=np.int64)
+    return joined
+
+
+def _opened(path: Path) -> Any:
+    return safe_open(path, framework="numpy")
+
+
+class Shard:
+    """One open shard. The file is mapped into memory; only the bytes of the samples asked for are read."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = _opened(path)
+        names = set(self._file.keys())
+        self._offsets = {
+            name.removesuffix(OFFSETS): self._file.get_tensor(name) for name in names if name.endswith(OFFSETS)
+        }
+        self._names = sorted(name for name in names if not name.endswith(OFFSETS))
+
+    def sample(self, position: int) -> Arrays:
+        """Return the arrays of the sample at `position`, as copies of its own."""
+        return {name: self._array(name, position) for name in self._names}
+
+    def _array(self, name: str, position: int) -> "np.ndarray[Any, Any]":
+        stored = self._file.get_slice(name)
+        if name in self._offsets:
+            first, beyond = self._offsets[name][position : position + 2].tolist()
+            return np.asarray(stored[first:beyond])
+        return np.asarray(stored[position])
+
+
+class Prepared(Sequence[Arrays]):
+    """A folder that preprocess wrote, as a sequence of samples in the order of `samples`.
+
+    Shards are opened when first asked for. Threads may share it. A process that gets it by pickle (spawn)
+    opens the files itself; one that inherits it (fork) goes on with what is open, for nothing in it moves.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._ends: list[int] = np.cumsum(read_json(folder / INDEX), dtype=np.int64).tolist()
+        self._shards: dict[int, Shard] = {}
+
+    def __reduce__(self) -> "tuple[type[Prepared], tuple[Path]]":
+        return Prepared, (self.folder,)
+
+    @cached_property
+    def about(self) -> dict[str, Any]:
+        """Return prepared.json: modality, objective, preprocess, backbone."""
+        return dict(read_json(self.folder / "prepared.json"))
+
+    @cached_property
+    def samples(self) -> pd.DataFrame:
+        """Return samples.parquet: id, label, group, split, name; row i describes `self[i]`."""
+        return pd.read_parquet(self.folder / "samples.parquet")
+
+    def rows(self, split: str) -> "np.ndarray[Any, np.dtype[np.int64]]":
+        """Return int64, the numbers of the rows in train, validation or test, ascending."""
+        return np.flatnonzero(self.samples["split"] == split).astype(np.int64)
+
+    def __len__(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    @overload
+    def __getitem__(self, row: int) -> Arrays: ...
+    @overload
+    def __getitem__(self, row: slice) -> list[Arrays]: ...
+    def __getitem__(self, row: int | slice) -> Arrays | list[Arrays]:
+        """Return the arrays of one sample, its own copies; IndexError beyond the last."""
+        if isinstance(row, slice):
+            return [self[position] for position in range(*row.indices(len(self)))]
+        position = range(len(self))[row]
+        number = bisect_right(self._ends, position)
+        return self._shard(number).sample(position - (self._ends[number - 1] if number else 0))
+
+    def _shard(self, number: int) -> Shard:
+        if number not in self._shards:
+            self._shards[number] = Shard(_path(self.folder, number))
+        return self._shards[number]

@@ -1,0 +1,45 @@
+"""The six stages by name, and the one way to run one: alone on its data set, timed, within the cores there are."""
+
+import resource
+import sys
+import time
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from tasks import config
+from tasks.workspace import Workspace
+
+STAGES = ("ingest", "preprocess", "extract", "finetune", "evaluate", "register")
+
+
+def run(root: Path, stage: str, name: str) -> dict[str, Any]:
+    """Run `stage` for the data set `name` (for finetune: for the training `name`) and return what it counted."""
+    params = _params(root, stage, name)
+    workspace = Workspace(root, params.dataset if stage == "finetune" else name)
+    function: Callable[[Any, Workspace], Path] = getattr(import_module(f"tasks.{stage}"), stage)
+    started = time.monotonic()
+    with workspace.locked(f"{stage} {name}"):
+        function(params, workspace)
+        label = counters_name(stage, name)
+        counted = workspace.counters(label)
+        counted |= {"seconds": round(time.monotonic() - started, 1), "peak_mebibytes": _peak_mebibytes()}
+        workspace.record(label, counted)
+    return counted
+
+
+def counters_name(stage: str, name: str) -> str:
+    """Return the name under which `stage` keeps its counters: trainings of one data set have one each."""
+    return f"finetune-{name}" if stage == "finetune" else stage
+
+
+def _params(root: Path, stage: str, name: str) -> Any:
+    loaded = config.load(root)
+    return config.training(loaded, name) if stage == "finetune" else config.dataset(loaded, name)
+
+
+def _peak_mebibytes() -> int:
+    """Return the largest resident size this process has had, in MiB (Linux counts in KiB, macOS in bytes)."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak // (1024 * 1024 if sys.platform == "darwin" else 1024)

@@ -1,0 +1,163 @@
+"""`transfer run` and `dvc repro` are interchangeable: after either one, everything is fresh and the other runs nothing."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from project import Project, environment, make, write_texts
+
+from tasks.config import read_yaml
+from tasks.versioning import _definition, output_hashes
+from tasks.workspace import read_json
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project run once by `transfer run`; tests work on copies of it."""
+    project = make(tmp_path_factory.mktemp("template"))
+    first = project.transfer("run")
+    assert first.returncode == 0, first.stderr
+    (project.root / "first.txt").write_text(first.stdout + first.stderr)
+    return project
+
+
+@pytest.fixture
+def project(template: Project, tmp_path: Path) -> Project:
+    subprocess.run(["cp", "-a", f"{template.root}/.", str(tmp_path)], check=True)
+    return Project(tmp_path)
+
+
+def hashes(project: Project) -> dict[str, str]:
+    """The md5 of every recorded output."""
+    entries = read_yaml(project.root / "dvc.lock")["stages"].values()
+    return {path: digest for entry in entries for path, digest in output_hashes(entry).items()}
+
+
+def test_the_first_run_tells_each_stage_and_the_result(template: Project) -> None:
+    told = (template.root / "first.txt").read_text()
+    for word in (
+        "ingest",
+        "preprocess",
+        "extract",
+        "finetune colours-head",
+        "finetune colours-partial",
+        "evaluate",
+        "register",
+    ):
+        assert word in told
+    assert "Traceback" not in told
+    assert "1 champion" in told
+
+
+def test_after_transfer_run_all_is_fresh_for_both(project: Project) -> None:
+    assert project.stale() == {}
+    again = project.dvc("repro")
+    assert "Running stage" not in again.stdout
+    assert "nothing to do" in project.transfer("run").stdout
+    assert "stale" not in project.transfer("status").stdout
+
+
+def test_what_dvc_repro_ran_is_fresh_for_transfer_run(tmp_path: Path, template: Project) -> None:
+    project = make(tmp_path / "other")
+    ran = project.dvc("repro")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert project.stale() == {}
+    assert "nothing to do" in project.transfer("run").stdout
+    own, other = hashes(project), hashes(template)
+    assert own == other
+
+
+@pytest.mark.parametrize("caller", ["transfer", "dvc"])
+def test_a_changed_strength_reruns_its_training_and_what_follows(project: Project, caller: str) -> None:
+    project.change("strengths: [0.1, 1.0]}}\n  colours-partial", "strengths: [0.01]}}\n  colours-partial")
+    status = project.transfer("status").stdout
+    assert "trainings.colours-head.head.strengths changed" in status
+    assert ran(project, caller) >= {"finetune@colours-head", "finetune@colours-partial"}
+    assert project.stale() == {}
+
+
+@pytest.mark.parametrize("caller", ["transfer", "dvc"])
+def test_new_rows_in_the_table_rerun_everything(project: Project, caller: str) -> None:
+    write_texts(project.root / "texts" / "colours.csv", 130)
+    assert "ingest@colours" in ran(project, caller)
+    assert project.stale() == {}
+    assert project.transfer("predict", "colours", str(project.root / "texts" / "colours.csv")).returncode == 0
+
+
+def test_a_change_without_consequence_stops_where_it_has_none(project: Project) -> None:
+    table = project.root / "texts" / "colours.csv"
+    table.write_text(table.read_text() + "number0 red orange amber,warm\n".replace("orange amber", "red red"))
+    write_texts(table, 120)
+    rows = table.read_text().splitlines()
+    table.write_text("\n".join([rows[0], *rows[1:], rows[1]]) + "\n")
+    told = project.transfer("run").stdout
+    assert "1 duplicates kept once" in told
+    assert "preprocess" in told and "finetune colours-head                ran" not in told
+    assert project.stale() == {}
+
+
+def test_a_source_that_is_gone_keeps_what_was_ingested(project: Project) -> None:
+    (project.root / "texts" / "colours.csv").unlink()
+    project.change("strengths: [0.1, 1.0]}}\n  colours-partial", "strengths: [0.5]}}\n  colours-partial")
+    run = project.transfer("run")
+    assert run.returncode == 0, run.stderr
+    assert "is gone" in run.stdout
+    assert "finetune colours-head" in run.stdout
+
+
+@pytest.mark.parametrize("seconds", [4.0, 7.0, 10.0])
+def test_killed_at_any_moment_the_next_run_ends_the_same(
+    tmp_path: Path, template: Project, seconds: float
+) -> None:
+    project = make(tmp_path / "killed")
+    command = [sys.executable, "-m", "flows.cli", "run"]
+    running = subprocess.Popen(
+        command, cwd=project.root, env=environment(), stdout=subprocess.PIPE, start_new_session=True
+    )
+    time.sleep(seconds)
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+    assert project.transfer("run").returncode == 0
+    assert project.stale() == {}
+    assert hashes(project) == hashes(template)
+
+
+def test_our_reading_of_dvc_yaml_is_dvcs_own(template: Project) -> None:
+    content = read_yaml(template.root / "params.yaml")
+    for stage, entry in read_yaml(template.root / "dvc.lock")["stages"].items():
+        definition = _definition(template.root, stage, content)
+        assert sorted(definition["deps"]) == sorted(dependency["path"] for dependency in entry["deps"])
+        assert sorted(definition["params"]) == sorted(entry["params"]["params.yaml"])
+
+
+def test_the_registered_model_answers(project: Project) -> None:
+    answer = project.python("-m", "flows.cli", "show", "colours@champion")
+    assert "version" in answer.stdout and "colours" in answer.stdout
+    texts = project.root / "new.csv"
+    texts.write_text("text\nred scarlet\nnavy blue\n")
+    told = project.transfer("predict", "colours", str(texts))
+    assert told.returncode == 0, told.stderr
+    assert "warm" in told.stdout and "cold" in told.stdout
+
+
+def ran(project: Project, caller: str) -> set[str]:
+    """Run what is stale and return the names of the stages that ran, by the clocks of their counters."""
+    folder = project.root / ".local" / "counters" / "colours"
+    before = {path.name: path.stat().st_mtime_ns for path in folder.glob("*.json")}
+    done = project.transfer("run") if caller == "transfer" else project.dvc("repro")
+    assert done.returncode == 0, done.stdout + done.stderr
+    after = {
+        path.name: path.stat().st_mtime_ns
+        for path in folder.glob("*.json")
+        if path.name != "test-openings.json"
+    }
+    names = [name.removesuffix(".json") for name, changed in after.items() if before.get(name) != changed]
+    return {
+        name.replace("finetune-", "finetune@") if "finetune-" in name else f"{name}@colours" for name in names
+    }
