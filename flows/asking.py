@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 def predict(root: Path, dataset: str, inputs: list[str], training: str | None, output: Path | None) -> None:
     """Answer for the inputs, with the champion or the model of `training`; print a table or write a CSV file."""
     declared = config.dataset(config.load(root), dataset)
-    from tasks import registry
-    from tasks.inputs import read_inputs
     from tasks.predict import Predictor, answers
+    from tasks.records import registry
+    from tasks.sources.inputs import read_inputs
 
     questions = read_inputs(inputs, declared.modality)
     directory = _model(root, dataset, training) if training else registry.champion_directory(root, dataset)
@@ -58,7 +58,7 @@ def show(root: Path, reference: str) -> None:
     """Print where the version NAME, NAME@ALIAS or NAME@NUMBER comes from."""
     name, _, which = reference.partition("@")
     config.dataset(config.load(root), name)
-    from tasks import registry
+    from tasks.records import registry
 
     known = registry.describe(root, name, which or registry.CHAMPION)
     console.out.print(f"[bold]{name}[/bold]  version {known['version']} {' '.join(known['aliases'])}".rstrip())
@@ -73,7 +73,12 @@ ORIGIN = {
     "training": {"training": "{}"},
     "metric": {"metric": "{}", "value": "{}", "low": "interval from {}", "high": "to {}"},
     "decision": {"decision": "{}"},
-    "data": {"data_path": "{}", "data_samples": "{} samples", "data_md5": "md5 {}", "manifest_sha256": "manifest sha256 {}"},
+    "data": {
+        "data_path": "{}",
+        "data_samples": "{} samples",
+        "data_md5": "md5 {}",
+        "manifest_sha256": "manifest sha256 {}",
+    },
     "code": {"git_commit": "commit {}", "git_diff_lines": "{} changed lines kept with the run"},
     "backbone": {"backbone": "{}", "backbone_sha256": "sha256 {}", "backbone_licence": "{}"},
     "model": {"model_digest": "sha256 {}"},
@@ -83,7 +88,7 @@ ORIGIN = {
 
 def ui(root: Path, port: int) -> int:
     """Serve the MLflow pages until Ctrl-C; return the exit code."""
-    from tasks import tracking
+    from tasks.records import tracking
 
     _free(port)
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", tracking.address(root)]

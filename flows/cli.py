@@ -22,9 +22,7 @@ Names = Annotated[
     list[str] | None,
     typer.Argument(metavar="[DATASET ...]", help="Data sets of params.yaml; all of them if none is named."),
 ]
-Model = Annotated[
-    str | None, typer.Option("--model", help="A training of the data set, instead of its champion.")
-]
+Model = Annotated[str | None, typer.Option("--model", help="A training of the data set, instead of its champion.")]
 
 
 @app.command()

@@ -95,7 +95,6 @@ def _gain(measured: dict[str, float] | None, metric: str) -> str:
     if not measured:
         return ""
     value, low, high = (
-        f"{'+' if measured[key] >= 0 else ''}{_shown(measured[key], metric)}"
-        for key in ("value", "low", "high")
+        f"{'+' if measured[key] >= 0 else ''}{_shown(measured[key], metric)}" for key in ("value", "low", "high")
     )
     return f"{value} ({low} to {high})"

@@ -60,9 +60,7 @@ def _run_and_record(step: Step, job: Job, seconds: float) -> dict[str, Any]:
     before = versioning.inputs(job.root, step.name)
     counted = job.worker.run(step.stage, step.key, seconds)
     if versioning.inputs(job.root, step.name) != before:
-        raise MovedInputError(
-            f"{step.name}: its inputs changed while it ran, so it is not recorded; run again"
-        )
+        raise MovedInputError(f"{step.name}: its inputs changed while it ran, so it is not recorded; run again")
     versioning.commit(job.root, step.name)
     job.plan.ran(step)
     return counted

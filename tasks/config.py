@@ -27,9 +27,7 @@ def load(root: Path) -> Config:
     try:
         config = Config.model_validate(named)
     except ValidationError as error:
-        faults += [
-            _fault(finding, named) for finding in error.errors() if not _told_elsewhere(finding["loc"])
-        ]
+        faults += [_fault(finding, named) for finding in error.errors() if not _told_elsewhere(finding["loc"])]
     if config is not None and not faults:
         faults += list(_contradictions(config))
     if faults or config is None:
@@ -66,9 +64,7 @@ Entry = TypeVar("Entry")
 def _look_up(kind: str, name: str, entries: dict[str, Entry]) -> Entry:
     if name in entries:
         return entries[name]
-    raise ConfigError(
-        f'no {kind} "{name}" in {PARAMS}; there are: {", ".join(entries)}{did_you_mean(name, entries)}'
-    )
+    raise ConfigError(f'no {kind} "{name}" in {PARAMS}; there are: {", ".join(entries)}{did_you_mean(name, entries)}')
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -84,9 +80,7 @@ def _with_names(content: dict[str, Any]) -> dict[str, Any]:
     backbones = named.get("backbones") or {}
     if isinstance(named.get("datasets"), dict):
         named["datasets"] = {
-            name: {**entry, "backbone": backbones.get(entry.get("backbone"))}
-            if isinstance(entry, dict)
-            else entry
+            name: {**entry, "backbone": backbones.get(entry.get("backbone"))} if isinstance(entry, dict) else entry
             for name, entry in named["datasets"].items()
         }
     return named
@@ -95,9 +89,7 @@ def _with_names(content: dict[str, Any]) -> dict[str, Any]:
 def _named(entries: Any) -> Any:
     if not isinstance(entries, dict):
         return entries
-    return {
-        key: {**entry, "name": key} if isinstance(entry, dict) else entry for key, entry in entries.items()
-    }
+    return {key: {**entry, "name": key} if isinstance(entry, dict) else entry for key, entry in entries.items()}
 
 
 def _dangling_names(content: dict[str, Any]) -> Iterator[str]:
@@ -107,7 +99,8 @@ def _dangling_names(content: dict[str, Any]) -> Iterator[str]:
         for name, entry in (content.get(kind) or {}).items():
             value = entry.get(key) if isinstance(entry, dict) else None
             if value is not None and value not in known:
-                yield f"{kind}.{name}.{key}: no {value!r} under {target}; there are {known}{did_you_mean(str(value), known)}"
+                near = did_you_mean(str(value), known)
+                yield f"{kind}.{name}.{key}: no {value!r} under {target}; there are {known}{near}"
 
 
 def _contradictions(config: Config) -> Iterator[str]:
@@ -115,8 +108,9 @@ def _contradictions(config: Config) -> Iterator[str]:
     for name, entry in config.trainings.items():
         owner = config.datasets[entry.dataset]
         for key in ("modality", "objective"):
-            if getattr(entry, key) != getattr(owner, key):
-                yield f"trainings.{name}.{key}: {getattr(entry, key)}, but data set {owner.name} is {getattr(owner, key)}"
+            own, other = getattr(entry, key), getattr(owner, key)
+            if own != other:
+                yield f"trainings.{name}.{key}: {own}, but data set {owner.name} is {other}"
         monitors = ("loss", *METRICS[entry.objective])
         if isinstance(entry, PartialTraining) and entry.monitor not in monitors:
             yield f"trainings.{name}.monitor: {entry.monitor!r} is not one of {monitors}"
@@ -152,17 +146,16 @@ def _fault(finding: Any, content: dict[str, Any]) -> str:
     return f"{path}: {finding['msg']} (found {finding['input']!r})"
 
 
-def _path(location: tuple[str | int, ...], content: Any) -> str:
+def _path(location: tuple[Any, ...], content: Any) -> str:
     """Return the location as it stands in the file: pydantic's also names the chosen variants of its unions."""
-    steps, node = [], content
+    steps: list[str] = []
+    node = content
     for position, step in enumerate(location):
-        if isinstance(node, dict) and step in node:
+        inside = (isinstance(node, dict) and step in node) or (isinstance(node, list) and isinstance(step, int))
+        if inside:
             node = node[step]
-        elif isinstance(node, list) and isinstance(step, int):
-            node = node[step]
-        elif position < len(location) - 1:
-            continue
-        steps.append(str(step))
+        if inside or position == len(location) - 1:
+            steps.append(str(step))
     return ".".join(steps)
 
 

@@ -8,14 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from tasks import bootstrap, devices, journal, objectives, saved, tracking
-from tasks.comparison import Outputs, Trial
+from tasks import objectives
 from tasks.errors import ConfigError, TrainingError
-from tasks.findings import Findings
+from tasks.evaluation import bootstrap, saved
+from tasks.evaluation.comparison import Outputs, Trial
+from tasks.evaluation.findings import Findings
+from tasks.evaluation.saved import Saved
+from tasks.modalities.shards import Prepared
+from tasks.neural import devices
 from tasks.objectives import Array
-from tasks.saved import Saved
+from tasks.records import journal, tracking
 from tasks.schema import AnyDataset
-from tasks.shards import Prepared
 from tasks.workspace import Workspace, write_json
 
 OPENINGS = "test-openings"

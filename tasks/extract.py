@@ -6,14 +6,14 @@ import numpy as np
 import torch
 from safetensors.numpy import save_file
 
-from tasks import backbones, devices, networks
-from tasks.inference import compute
 from tasks.modalities import Modality, modality
-from tasks.networks import Network
+from tasks.modalities.shards import Prepared
+from tasks.neural import backbones, devices, networks
+from tasks.neural.inference import compute
+from tasks.neural.networks import Network
 from tasks.objectives import Array
 from tasks.progress import note
 from tasks.schema import AnyDataset
-from tasks.shards import Prepared
 from tasks.workspace import Workspace, write_json
 
 LIKENESS = 0.999

@@ -6,13 +6,15 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load_file
 
-from tasks import backbones, devices, journal, networks, objectives, progress, tracking
+from tasks import objectives, progress
 from tasks.errors import TrainingError
 from tasks.modalities import modality
-from tasks.networks import Network
+from tasks.modalities.shards import Prepared
+from tasks.neural import backbones, devices, networks
+from tasks.neural.networks import Network
 from tasks.objectives import Array, Facts, Head, Objective
+from tasks.records import journal, tracking
 from tasks.schema import AnyTraining, PartialTraining, Weights
-from tasks.shards import Prepared
 from tasks.workspace import Workspace, read_json, write_json
 
 
@@ -42,16 +44,14 @@ def _learn(params: AnyTraining, workspace: Workspace, run: journal.Run) -> Path:
     network = _network(prepared, workspace, backbone, learns.outputs(facts), head)
     history: dict[str, Any] = {"epochs": [], "best_epoch": 0}
     if isinstance(params, PartialTraining):
-        from tasks import training
+        from tasks.neural import training
 
         network.freeze(params.blocks)
         material = training.Material(
             prepared, targets, train, validation, modality(params.modality), learns, facts, backbone
         )
         scratch = workspace.local / "checkpoints" / workspace.name / params.name
-        history = training.fine_tune(
-            network, material, params, scratch, _listener(run, params, workspace.root)
-        )
+        history = training.fine_tune(network, material, params, scratch, _listener(run, params, workspace.root))
     report = {**history, "head": head.report, "parameters": _parameters(network, params)}
     workspace.record(f"finetune-{params.name}", _counted(params, report))
     return _save(params, prepared, workspace, network, facts, report)
@@ -60,9 +60,7 @@ def _learn(params: AnyTraining, workspace: Workspace, run: journal.Run) -> Path:
 def _rows(prepared: Prepared, split: str, training: str) -> Array:
     rows = prepared.rows(split)
     if not len(rows):
-        raise TrainingError(
-            f"{training}: the {split} split holds no samples; change ingest.split or add samples"
-        )
+        raise TrainingError(f"{training}: the {split} split holds no samples; change ingest.split or add samples")
     return rows
 
 

@@ -9,11 +9,10 @@ import pandas as pd
 import pyarrow
 from pyarrow import parquet
 
-from tasks import rows, splits
 from tasks.errors import SampleShareError, SourceError
 from tasks.progress import track
 from tasks.schema import AnyDataset
-from tasks.sources import Refused, Sample, source
+from tasks.sources import Refused, Sample, rows, source, splits
 from tasks.workspace import Workspace, sha256_of
 
 SHOWN = 3

@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
 
-from tasks.devices import cores
+from tasks.neural.devices import cores
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

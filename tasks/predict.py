@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tasks import devices, inference, networks
 from tasks.errors import BadSample, RegistryError
-from tasks.inputs import Content, Question
 from tasks.modalities import Arrays, modality
+from tasks.neural import devices, inference, networks
 from tasks.objectives import Array, objective
 from tasks.parallel import batched, in_order
+from tasks.sources.inputs import Content, Question
 from tasks.workspace import read_json
 
 BATCH_SIZE = 32

@@ -8,14 +8,14 @@ from typing import Any
 
 from pyarrow import Table, parquet
 
-from tasks import backbones
 from tasks.errors import SampleShareError, SourceError
 from tasks.modalities import Arrays, modality
+from tasks.modalities.reading import Reader, Refusal, Row, write_refused
+from tasks.modalities.shards import write_shards
+from tasks.neural import backbones
 from tasks.parallel import batched, in_order
 from tasks.progress import track
-from tasks.reading import Reader, Refusal, Row, write_refused
 from tasks.schema import AnyDataset
-from tasks.shards import write_shards
 from tasks.workspace import Workspace, write_json
 
 SAMPLE_COLUMNS = ["id", "label", "group", "split", "name"]

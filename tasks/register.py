@@ -5,16 +5,17 @@ from typing import Any
 
 import pandas as pd
 
-from tasks import enrolment, gate, journal, lineage, registry, tracking
-from tasks.enrolment import Entry
 from tasks.errors import RegistryError
+from tasks.modalities.reading import content
 from tasks.predict import Predictor
-from tasks.reading import content
-from tasks.registry import CHALLENGER, CHAMPION, Version
+from tasks.records import enrolment, gate, journal, lineage, registry, tracking
+from tasks.records.enrolment import Entry
+from tasks.records.registry import CHALLENGER, CHAMPION, Version
 from tasks.schema import AnyDataset
 from tasks.versioning import LOCK
-from tasks.workspace import FILES, Workspace, read_json, sha256_of, write_json
+from tasks.workspace import Workspace, read_json, sha256_of, write_json
 
+METRICS = "metrics.json"
 ADDED = "evaluation"
 """The tag that says which evaluation a run already carries, and the folder of its artifacts."""
 
@@ -44,7 +45,7 @@ def register(params: AnyDataset, workspace: Workspace) -> Path:
 
 
 def _metrics(workspace: Workspace) -> dict[str, Any]:
-    path = workspace.evaluation / "metrics.json"
+    path = workspace.evaluation / METRICS
     if not path.exists():
         raise RegistryError(f"{workspace.name}: nothing is evaluated yet; run evaluate first")
     return dict(read_json(path))
@@ -53,11 +54,13 @@ def _metrics(workspace: Workspace) -> dict[str, Any]:
 def _run(workspace: Workspace, training: str) -> journal.Run:
     """Return the training's run, with the evaluation's files and what DVC recorded of the training added to it."""
     run = journal.run_of(workspace, training, workspace.model(training))
-    digest = sha256_of(workspace.evaluation / FILES)
+    digest = sha256_of(workspace.evaluation / METRICS)
     if run.tag(ADDED) != digest:
-        for path in ("metrics.json", "errors.csv", "plots/comparison.png", f"predictions/{training}.parquet"):
+        for path in (METRICS, "errors.csv", "plots/comparison.png", f"predictions/{training}.parquet"):
             run.file(workspace.evaluation / path, ADDED)
-        run.text(LOCK, lineage.lock_section(workspace, training).encode(), lineage.FOLDER)
+        recorded = lineage.lock_section(workspace, training)
+        if recorded:
+            run.text(LOCK, recorded.encode(), lineage.FOLDER)
         run.tags({ADDED: digest})
     return run
 

@@ -89,9 +89,7 @@ def _dvc(root: Path, *arguments: str) -> str:
     command = [sys.executable, "-m", "dvc", *arguments]
     answer = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
     if answer.returncode:
-        lines = [line for line in answer.stderr.splitlines() if line.startswith("ERROR")] or [
-            answer.stderr.strip()
-        ]
+        lines = [line for line in answer.stderr.splitlines() if line.startswith("ERROR")] or [answer.stderr.strip()]
         raise VersioningError(f"dvc {arguments[0]}: {lines[-1].removeprefix('ERROR: ')}")
     return answer.stdout
 
@@ -121,9 +119,7 @@ def _definition(root: Path, stage: str, content: dict[str, Any]) -> dict[str, li
     item = content[template["foreach"].strip("${}")][key]
 
     def fill(text: str) -> str:
-        return re.sub(
-            r"\$\{(.+?)\}", lambda match: key if match[1] == "key" else str(_value(item, match[1][5:])), text
-        )
+        return re.sub(r"\$\{(.+?)\}", lambda match: key if match[1] == "key" else str(_value(item, match[1][5:])), text)
 
     return {part: [fill(text) for text in template["do"][part]] for part in ("deps", "params")}
 

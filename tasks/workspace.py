@@ -187,9 +187,7 @@ def _synchronise_one(path: Path) -> None:
 def write_json(path: Path, content: Any) -> None:
     """Write JSON for people and diffs: indented, keys in their given order, replaced in one step."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_text(
-        json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
-    )
+    beside.write_text(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
     beside.replace(path)
 
 

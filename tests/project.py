@@ -11,7 +11,13 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 PARAMS = """
-operation: {ingest: &once {retries: 0, seconds: 300}, preprocess: *once, extract: *once, finetune: *once, evaluate: *once, register: *once}
+operation:
+  ingest: &once {retries: 0, seconds: 300}
+  preprocess: *once
+  extract: *once
+  finetune: *once
+  evaluate: *once
+  register: *once
 backbones:
   tiny:
     source: {kind: folder, path: backbone}
@@ -26,7 +32,11 @@ datasets:
     backbone: tiny
     seed: 1
     ingest:
-      source: {kind: table, path: texts/colours.csv, content: text, columns: {content: text, label: label, group: null, split: null}}
+      source:
+        kind: table
+        path: texts/colours.csv
+        content: text
+        columns: {content: text, label: label, group: null, split: null}
       split: {kind: hash, by: sample, salt: a, validation: 0.2, test: 0.3}
       refused_share: 0.1
     preprocess: {tokens: 16, shard: 64, refused_share: 0.1}
@@ -40,7 +50,12 @@ datasets:
     schedule: null
 trainings:
   colours-head: &head
-    {dataset: colours, modality: text, objective: classification, strategy: head, seed: 1, head: {strengths: [0.1, 1.0]}}
+    dataset: colours
+    modality: text
+    objective: classification
+    strategy: head
+    seed: 1
+    head: {strengths: [0.1, 1.0]}
   colours-partial:
     <<: *head
     strategy: partial
@@ -103,11 +118,7 @@ class Project:
 
 def environment() -> dict[str, str]:
     """The environment of a user who set nothing: no server, no tracking address."""
-    own = {
-        key: value
-        for key, value in os.environ.items()
-        if not key.startswith(("PREFECT", "MLFLOW", "TRANSFER"))
-    }
+    own = {key: value for key, value in os.environ.items() if not key.startswith(("PREFECT", "MLFLOW", "TRANSFER"))}
     return own | {"DVC_NO_ANALYTICS": "1", "COLUMNS": "200"}
 
 
@@ -150,7 +161,5 @@ def backbone(directory: Path) -> str:
     BertTokenizerFast(vocab=str(directory / "vocab.txt")).save_pretrained(directory)
     torch.manual_seed(0)
     small = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
-    BertModel(BertConfig(vocab_size=len(tokens), max_position_embeddings=64, **small)).save_pretrained(
-        directory
-    )
+    BertModel(BertConfig(vocab_size=len(tokens), max_position_embeddings=64, **small)).save_pretrained(directory)
     return sha256_of(directory / "model.safetensors")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks import archives
 from tasks.errors import SourceError
+from tasks.sources import archives
 
 
 def tar_of(path: Path, entries: list[tarfile.TarInfo | tuple[str, bytes]], mode: str = "w:gz") -> Path:
@@ -162,7 +162,7 @@ def test_damaged_content_is_told(tmp_path: Path) -> None:
 @pytest.mark.integration
 @pytest.mark.skipif(shutil.which("dpkg-deb") is None, reason="needs Debian's own tools to compare with")
 def test_debian_package_of_a_real_set(tmp_path: Path, repository: Path, config) -> None:
-    from tasks import packages
+    from tasks.sources import packages
 
     package = packages.fetch(config.datasets["mandarin-tones"].ingest.source, repository)
     archives.unpack(package, tmp_path / "ours")

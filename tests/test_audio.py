@@ -8,9 +8,9 @@ import pytest
 import torch
 from samples import audio_backbone, recording, tone
 
-from tasks import backbones
 from tasks.errors import BackboneError, BadSample
 from tasks.modalities import audio
+from tasks.neural import backbones
 from tasks.schema import AudioAugment, AudioPreprocess, Config
 
 SETTINGS = AudioPreprocess(window_seconds=1, duration_limit_seconds=3, shard=8, refused_share=0.0)

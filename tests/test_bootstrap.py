@@ -5,7 +5,8 @@ import pytest
 from scipy.stats import spearmanr
 from sklearn.metrics import f1_score, precision_score, recall_score, roc_auc_score
 
-from tasks import bootstrap, metrics
+from tasks.evaluation import bootstrap
+from tasks.objectives import metrics
 
 RESAMPLES = 400
 

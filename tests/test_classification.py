@@ -11,8 +11,8 @@ from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from tasks import bootstrap, plots
 from tasks.errors import TrainingError
+from tasks.evaluation import bootstrap, plots
 from tasks.objectives import Facts, classification
 from tasks.objectives import classification_measures as measures
 from tasks.schema import HeadSettings
@@ -93,7 +93,7 @@ def test_a_best_strength_at_the_end_of_the_list_is_reported(strengths: list[floa
 
 
 def test_a_head_that_did_not_converge_says_so_in_its_report_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasks.heads.ITERATIONS", 2)
+    monkeypatch.setattr("tasks.objectives.heads.ITERATIONS", 2)
     features, targets, _, train, validation = real(load_digits)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

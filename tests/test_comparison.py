@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tasks import bootstrap
-from tasks.comparison import Outputs, Trial, report
 from tasks.errors import TrainingError
+from tasks.evaluation import bootstrap
+from tasks.evaluation.comparison import Outputs, Trial, report
 from tasks.objectives import classification, regression
 
 GENERATOR = np.random.default_rng(0)

@@ -33,10 +33,11 @@ BAD = {
         ["datasets.solar-cells.evaluate.trainings: 'movie-reviews-head' is no training of solar-cells"],
     ),
     "a modality that does not exist": (
-        "    modality: audio\n    objective: classification\n    backbone", "    modality: video\n    objective: classification\n    backbone",
+        "    modality: audio\n    objective: classification\n    backbone",
+        "    modality: video\n    objective: classification\n    backbone",
         ["datasets.mandarin-tones: Input tag 'video'"],
     ),
-    "a share above one": ("      refused_share: 0.01", "      refused_share: 2", ["refused_share: Input should be less"]),
+    "a share above one": ("    refused_share: 0.01", "    refused_share: 2", ["refused_share: Input should be less"]),
     "a metric of another objective": ("      metric: r2", "      metric: accuracy", ["evaluate.metric: 'accuracy'"]),
     "a key written twice": ("backbones:\n", "backbones: {}\nbackbones:\n", ["duplicate key"]),
     "a tab": ("backbones:\n", "\tbackbones:\n", ["params.yaml"]),

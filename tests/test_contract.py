@@ -17,7 +17,7 @@ STAGE_FILES = {f"tasks.{stage}" for stage in stages.STAGES}
 CODE = sorted([*(REPOSITORY / "tasks").rglob("*.py"), *(REPOSITORY / "flows").rglob("*.py")])
 ONLY_IN = {
     "prefect": lambda path: path.startswith("flows/"),
-    "mlflow": lambda path: path in ("tasks/tracking.py", "tasks/served.py"),
+    "mlflow": lambda path: path in ("tasks/records/tracking.py", "tasks/records/served.py"),
     "dvc": lambda path: path == "tasks/versioning.py",
 }
 """Which files may import a framework."""
@@ -67,12 +67,8 @@ def test_every_listed_dependency_and_parameter_exists(config: Config) -> None:
         for key in config.trainings if stage == "finetune" else config.datasets:
             definition = _definition(REPOSITORY, f"{stage}@{key}", content)
             for dependency in definition["deps"]:
-                written_by_a_stage = (
-                    dependency.startswith(f"data/{key.split('@')[0]}/") or "/prepared" in dependency
-                )
-                assert (
-                    (REPOSITORY / dependency).exists() or written_by_a_stage or "/features" in dependency
-                ), dependency
+                written_by_a_stage = dependency.startswith(f"data/{key.split('@')[0]}/") or "/prepared" in dependency
+                assert (REPOSITORY / dependency).exists() or written_by_a_stage or "/features" in dependency, dependency
             for path in definition["params"]:
                 value = content
                 for step in path.split("."):
@@ -94,12 +90,7 @@ def test_nothing_heavy_is_imported_by_the_command_line() -> None:
     heavy = {"torch", "transformers", "mlflow", "prefect", "sklearn", "matplotlib", "pandas"}
     for name in ("flows/cli.py", "flows/running.py", "flows/plan.py", "flows/console.py", "tasks/config.py"):
         tree = ast.parse((REPOSITORY / name).read_text())
-        top = {
-            module
-            for node in tree.body
-            if isinstance(node, ast.Import | ast.ImportFrom)
-            for module in _names(node)
-        }
+        top = {module for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom) for module in _names(node)}
         assert not {module.split(".")[0] for module in top} & heavy, name
 
 

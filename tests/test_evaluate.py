@@ -12,12 +12,13 @@ from safetensors.numpy import save_file
 from sklearn.datasets import load_diabetes, load_digits
 from sklearn.metrics import accuracy_score, f1_score
 
-from tasks import journal, objectives
+from tasks import objectives
 from tasks.errors import ConfigError, TrainingError
 from tasks.evaluate import evaluate
+from tasks.modalities.shards import write_shards
 from tasks.objectives import Array
+from tasks.records import journal
 from tasks.schema import AnyDataset, Config, HeadSettings
-from tasks.shards import write_shards
 from tasks.workspace import FILES, Workspace, read_json, write_json
 
 SPLITS = ["train", "train", "validation", "test"]
@@ -82,7 +83,7 @@ class Miniature:
 
     def train(self, name: str, strength: float, strategy: str = "head") -> None:
         """Write a model directory: the head is fitted on the features, the network's blocks are random."""
-        from tasks import networks
+        from tasks.neural import networks
 
         facts = self.learns.learn(self.samples["label"].iloc[self.rows("train")])
         targets = self.learns.targets(self.samples["label"], facts)
@@ -152,7 +153,7 @@ def metrics(miniature: Miniature) -> Any:
 
 
 def test_frozen_trainings_are_measured_from_their_cached_features(evaluated: Miniature) -> None:
-    from tasks import networks
+    from tasks.neural import networks
 
     head = networks.load(evaluated.workspace.model(STRONG)).head
     rows = evaluated.rows("test")
@@ -223,7 +224,7 @@ def test_each_training_s_run_remembers_its_metrics_and_pictures(evaluated: Minia
 def test_a_tuned_network_answers_by_itself_and_shows_its_learning_curve(digits: Miniature, params: Params) -> None:
     import torch
 
-    from tasks import networks
+    from tasks.neural import networks
 
     digits.train(TUNED, strength=0.1, strategy="partial")
     evaluate(params({"evaluate.trainings": [TUNED, STRONG]}), digits.workspace)

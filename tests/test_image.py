@@ -12,9 +12,9 @@ import torch
 from PIL import Image, ImageEnhance, ImageFilter
 from samples import encoded, image_backbone, picture
 
-from tasks import backbones
 from tasks.errors import BackboneError, BadSample
 from tasks.modalities import image
+from tasks.neural import backbones
 from tasks.schema import Config, ImageAugment, ImagePreprocess
 
 SETTINGS = ImagePreprocess(size=32, pixel_limit=10_000, shard=8, refused_share=0.0)

@@ -215,7 +215,7 @@ def test_a_changed_source_replaces_what_was_there(images: AnyDataset, workspace:
 def test_a_file_that_changes_meanwhile_is_told(
     images: AnyDataset, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tasks import splits
+    from tasks.sources import splits
 
     def assign_late(table: pd.DataFrame, split: Any) -> pd.Series:
         (workspace.root / "pictures" / "red" / "00.png").write_bytes(b"written again")

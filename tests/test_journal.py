@@ -5,8 +5,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tasks import journal, lineage
-from tasks.journal import Run
+from tasks.records import journal, lineage
+from tasks.records.journal import Run
 from tasks.workspace import Workspace, write_json
 
 PARAMETERS = {"epochs": 3, "learning_rates": {"head": 0.001}, "strategy": "partial"}

@@ -1,9 +1,10 @@
-"""Networks of every known family: features, heads, freezing, saving, and the same answers from transformers.pipeline."""
+"""Networks of every known family: features, heads, freezing, saving, and what transformers.pipeline answers."""
 
 import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,10 +12,10 @@ import samples
 import tiny
 import torch
 
-from tasks import networks
 from tasks.errors import BackboneError, TrainingError
-from tasks.networks import Network
-from tasks.schema import LearningRates
+from tasks.neural import backbones, networks
+from tasks.neural.networks import Network
+from tasks.schema import Config, LearningRates
 from tasks.workspace import file_hashes
 
 NetworkOf = Callable[[str], Network]
@@ -87,7 +88,9 @@ def test_blocks_hold_all_that_learns_from_input_to_output(network: NetworkOf, fa
     learning = [name for name, parameter in made.trunk.named_parameters() if parameter.requires_grad]
     assert sorted(names) == sorted(learning) and len(set(names)) == len(names)
     assert len(made.blocks) >= 4 and all(made.blocks)
-    stages = [int(found[1]) for block in made.blocks if (found := re.search(r"[a-z]\.(\d+)\.", block[0]))]
+    stages = [
+        int(found[1]) for block in made.blocks if (found := re.search(r"(?:layers?|blocks|stages)\.?(\d+)\.", block[0]))
+    ]
     assert stages == sorted(stages) and len(stages) >= len(made.blocks) - 2
 
 
@@ -196,8 +199,19 @@ def test_weights_that_do_not_fit_their_configuration_are_refused(tmp_path: Path)
     directory = tiny.write("bert", tmp_path / "odd")
     config = json.loads((directory / "config.json").read_text())
     (directory / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 4}))
-    with pytest.raises(BackboneError, match="odd: its weights lack encoder.layer.3"):
+    with pytest.raises(BackboneError, match=r"odd: its weights lack encoder\.layer\.3"):
         networks.build("text", directory, None, None, 3)
+
+
+def test_a_network_that_brings_its_own_code_is_refused(tmp_path: Path) -> None:
+    directory = tiny.write("bert", tmp_path / "odd")
+    config = json.loads((directory / "config.json").read_text())
+    code = {"model_type": "own", "auto_map": {"AutoConfig": "code.Config", "AutoModel": "code.Model"}}
+    (directory / "config.json").write_text(json.dumps({**config, **code}))
+    (directory / "code.py").write_text("raise SystemExit('ran')")
+    with pytest.raises(BackboneError, match="odd: no configuration transformers knows") as caught:
+        networks.build("text", directory, None, None, 3)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("family", ["test_efficientnet", "test_vit", "vit"])
@@ -247,14 +261,14 @@ def test_a_regression_answers_with_the_number_itself(directory: Callable[[str], 
 
 
 def test_large_depthwise_convolutions_learn_in_float32_under_autocast() -> None:
-    from tasks import depthwise
+    from tasks.neural import convolutions
 
     model = torch.nn.Sequential(torch.nn.Conv2d(8, 8, 5, groups=8), torch.nn.Conv2d(8, 4, 1))
     inputs = torch.randn(2, 8, 9, 9)
     exact = model(inputs)
     exact.sum().backward()
     wanted = model[0].weight.grad.clone()
-    depthwise.learn_in_float32(model)
+    convolutions.learn_in_float32(model)
     model.zero_grad()
     seen = []
     model[0].register_forward_hook(lambda _m, _i, out: seen.append(out.dtype))
@@ -264,3 +278,90 @@ def test_large_depthwise_convolutions_learn_in_float32_under_autocast() -> None:
     assert seen == [torch.bfloat16] and rounded.dtype == torch.bfloat16
     assert torch.allclose(rounded.float(), exact, atol=0.05)
     assert torch.allclose(model[0].weight.grad, wanted, rtol=0.02, atol=0.05)
+
+
+@pytest.fixture
+def real(config: Config, real_root: Path) -> Callable[[str], Path]:
+    """Fetch a backbone of params.yaml."""
+    return lambda name: backbones.fetch(config.backbones[name], real_root)
+
+
+def features(network: Network, **batch: torch.Tensor) -> torch.Tensor:
+    with torch.no_grad():
+        return network.eval().features(**batch)
+
+
+@pytest.mark.integration
+def test_the_real_efficientnet_computes_what_timm_computes(real: Callable[[str], Path]) -> None:
+    import timm
+    from safetensors.torch import load_file
+
+    directory = real("efficientnet-lite0")
+    whole = timm.create_model("tf_efficientnet_lite0").eval()
+    tensors = load_file(directory / "model.safetensors")
+    whole.load_state_dict({name.removeprefix("timm_model."): tensor for name, tensor in tensors.items()})
+    pixels = torch.randn(2, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+    network = networks.build("image", directory, None, None, 2)
+    with torch.no_grad():
+        wanted = whole.forward_head(whole.forward_features(pixels), pre_logits=True)
+    assert torch.allclose(features(network, pixel_values=pixels), wanted, atol=1e-4)
+    assert len(network.blocks) == 8 and wanted.shape == (2, 1280)
+
+
+@pytest.mark.integration
+def test_the_real_efficientnet_learns_in_its_last_stages_only(real: Callable[[str], Path]) -> None:
+    network = networks.build("image", real("efficientnet-lite0"), None, None, 2)
+    network.freeze(3)
+    before = {name: tensor.clone() for name, tensor in network.trunk.state_dict().items()}
+    network.train()
+    optimizer = torch.optim.AdamW(network.groups(RATES, 0.01), lr=1e-3)
+    with torch.autocast("cpu", torch.bfloat16):
+        outputs = network(pixel_values=torch.randn(2, 3, 224, 224))
+    outputs.square().sum().backward()
+    optimizer.step()
+    after = network.trunk.state_dict()
+    moved = {name.split(".")[1] + name.split(".")[2] for name in before if not torch.equal(before[name], after[name])}
+    assert {name for name in moved if name.startswith("blocks")} == {"blocks4", "blocks5", "blocks6"}
+    assert not any(name.startswith(("conv_stem", "bn1")) for name in moved)
+    statistics = [name for name in before if "running" in name and name.split(".")[2] in ("0", "1", "2", "3")]
+    assert statistics and all(torch.equal(before[name], after[name]) for name in statistics)
+
+
+@pytest.mark.integration
+def test_the_real_sentence_encoder_knows_what_is_alike(real: Callable[[str], Path]) -> None:
+    from transformers import AutoTokenizer
+
+    directory = real("all-minilm-l6")
+    texts = ["A man is eating food.", "Someone has a meal.", "The stock market fell sharply."]
+    batch = AutoTokenizer.from_pretrained(directory)(texts, padding=True, return_tensors="pt")
+    inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}
+    found = features(networks.build("text", directory, None, None, 2), **inputs)
+    meal, market = torch.cosine_similarity(found[0], found[1:], dim=-1)
+    assert meal > 0.5 > 0.2 > market
+
+
+@pytest.mark.integration
+def test_the_real_pipelines_answer_alike(real: Callable[[str], Path], tmp_path: Path) -> None:
+    from transformers import pipeline
+
+    from tasks.modalities import audio, image
+
+    sound, picture = samples.tone(330, 0.6), samples.picture(300, 200)
+    cases = (
+        ("image", "efficientnet-lite0", None, image, {"size": 224, "pixel_limit": 10**6}, picture),
+        ("audio", "whisper-tiny-en", 2, audio, {"window_seconds": 1, "duration_limit_seconds": 9}, sound),
+    )
+    for modality, name, layers, reads, preprocess, sample in cases:
+        network = networks.build(modality, real(name), layers, preprocess.get("window_seconds"), 3)
+        network.graft(*(array / 10 for array in tiny.head(network.head.in_features)))
+        folder = tmp_path / modality
+        folder.mkdir()
+        network.save(folder, tiny.FACTS, preprocess)
+        settings = SimpleNamespace(**preprocess)
+        content = samples.encoded(sample, "PNG") if modality == "image" else samples.recording(sample)
+        prepared = reads.prepare([reads.decode(content, settings, folder)], settings, folder)
+        with torch.no_grad():
+            wanted = network.eval()(**reads.collate(prepared, folder)).softmax(-1)[0]
+        told = pipeline(f"{modality}-classification", model=str(folder))(sample)
+        scores = {row["label"]: row["score"] for row in told}
+        assert [scores[label] for label in tiny.FACTS["labels"]] == pytest.approx(wanted.tolist(), abs=1e-3)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks import packages
 from tasks.errors import SourceError
 from tasks.schema import PackageFile
+from tasks.sources import packages
 from tasks.workspace import sha256_of
 
 CONTENT = b"what the registry holds"

@@ -8,9 +8,9 @@ import pytest
 from trained import LABELS, TEXTS, write_model
 
 from tasks.errors import BadSample, RegistryError, SourceError
-from tasks.inputs import Question, read_inputs
 from tasks.predict import Predictor, answers
 from tasks.schema import FolderSource
+from tasks.sources.inputs import Question, read_inputs
 
 
 @pytest.fixture(scope="module")

@@ -12,11 +12,12 @@ import pandas as pd
 import pytest
 from samples import audio_backbone, encoded, image_backbone, picture, recording, text_backbone, tone
 
-from tasks import backbones, modalities, parallel
+from tasks import modalities, parallel
 from tasks.errors import SampleShareError, SourceError
+from tasks.modalities.shards import Prepared
+from tasks.neural import backbones
 from tasks.preprocess import preprocess
 from tasks.schema import AnyDataset, Config
-from tasks.shards import Prepared
 from tasks.workspace import FILES, Workspace
 
 Make = Callable[[dict[str, bytes | str]], Workspace]

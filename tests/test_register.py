@@ -15,9 +15,9 @@ import pytest
 from tracked import with_database
 from trained import write_evaluation, write_model, write_raw
 
-from tasks import journal, registry, tracking
 from tasks.errors import RegistryError
 from tasks.predict import Predictor
+from tasks.records import journal, registry, tracking
 from tasks.register import register
 from tasks.schema import AnyDataset
 from tasks.workspace import Workspace, file_hashes, read_json
@@ -137,6 +137,7 @@ def test_a_challenger_that_wins_later_is_challenger_no_more(params: AnyDataset, 
     assert told(workspace) == {"1": [], "2": ["champion"]}
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     "step",
     [

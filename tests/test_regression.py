@@ -12,8 +12,8 @@ from sklearn.linear_model import Ridge
 from sklearn.metrics import r2_score
 from sklearn.preprocessing import StandardScaler
 
-from tasks import bootstrap, plots
 from tasks.errors import TrainingError
+from tasks.evaluation import bootstrap, plots
 from tasks.objectives import Facts, regression
 from tasks.objectives import regression_measures as measures
 from tasks.schema import HeadSettings

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from tasks.modalities import Arrays
-from tasks.shards import Prepared, write_shards
+from tasks.modalities.shards import Prepared, write_shards
 from tasks.workspace import write_json
 
 
@@ -54,6 +54,13 @@ def test_every_sample_comes_back_as_it_was(folder: Path) -> None:
     for row in (23, -24):
         with pytest.raises(IndexError):
             prepared[row]
+
+
+def test_arrays_that_lie_by_columns_come_back_as_they_were(tmp_path: Path) -> None:
+    samples: list[Arrays] = [{"mel": np.arange(6, dtype=np.float32).reshape(3, 2).T + row} for row in range(4)]
+    write_shards(tmp_path, [samples])
+    found = Prepared(tmp_path)
+    assert all(np.array_equal(found[row]["mel"], samples[row]["mel"]) for row in range(4))
 
 
 def test_samples_are_described_and_found_by_split(folder: Path) -> None:

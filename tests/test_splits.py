@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tasks import splits
 from tasks.errors import SourceError
 from tasks.schema import ColumnSplit, HashSplit, StratifiedSplit
+from tasks.sources import splits
 
 
 def table(rows: int, groups: int = 0) -> pd.DataFrame:

@@ -12,9 +12,9 @@ import pytest
 import torch
 from samples import text_backbone
 
-from tasks import backbones
 from tasks.errors import BackboneError, BadSample, ConfigError
 from tasks.modalities import text
+from tasks.neural import backbones
 from tasks.schema import Config, TextAugment, TextPreprocess
 
 SETTINGS = TextPreprocess(tokens=8, shard=8, refused_share=0.0)

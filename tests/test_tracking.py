@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from tracked import with_database
 
-from tasks import posting, tracking
 from tasks.errors import RegistryError
-from tasks.journal import Run
+from tasks.records import posting, tracking
+from tasks.records.journal import Run
 from tasks.workspace import Workspace
 
 NOBODY = "http://127.0.0.1:1"
@@ -117,9 +117,7 @@ def test_a_locked_database_delays_and_loses_nothing(
     assert_whole(workspace.root, run.info.run_id)
 
 
-def test_killed_behind_any_event_it_is_sent_once(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_killed_behind_any_event_it_is_sent_once(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     events = len(list(write_run(workspace).events(0)))
     tracking.send(workspace.root)
     for fatal in range(events):
@@ -171,9 +169,7 @@ def test_an_emptied_database_is_filled_again(workspace: Workspace) -> None:
     assert_whole(workspace.root, arrived.info.run_id)
 
 
-def test_an_address_that_is_none_is_told_in_one_line(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_address_that_is_none_is_told_in_one_line(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(tracking.ADDRESS, "nonsense://nowhere")
     write_run(workspace)
     with pytest.raises(RegistryError) as caught:
@@ -184,7 +180,18 @@ def test_an_address_that_is_none_is_told_in_one_line(
 
 def test_without_anything_to_send_mlflow_is_not_imported(root: Path, repository: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from tasks import tracking; "
+        "import sys; from pathlib import Path; from tasks.records import tracking; "
         f"tracking.finish(Path({str(root)!r})); sys.exit('mlflow' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], cwd=repository, check=True)
+
+
+@pytest.mark.integration
+def test_a_process_that_ends_at_once_still_delivers(workspace: Workspace, repository: Path) -> None:
+    write_run(workspace)
+    code = (
+        f"from pathlib import Path; from tasks.records import tracking; tracking.deliver(Path({str(workspace.root)!r}))"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=repository, check=True)
+    (run,) = runs(workspace.root)
+    assert_whole(workspace.root, run.info.run_id)

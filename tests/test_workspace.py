@@ -32,9 +32,7 @@ def fill(workspace: Workspace, text: str) -> None:
 
 def test_a_replaced_folder_lists_the_sha256_of_its_files(workspace: Workspace) -> None:
     fill(workspace, "first")
-    assert read_json(workspace.raw / FILES) == {
-        "inner/one.txt": sha256_of(workspace.raw / "inner" / "one.txt")
-    }
+    assert read_json(workspace.raw / FILES) == {"inner/one.txt": sha256_of(workspace.raw / "inner" / "one.txt")}
 
 
 def test_a_failure_leaves_the_old_folder(workspace: Workspace) -> None:

@@ -44,7 +44,7 @@ def whisper() -> Any:
     sides = {f"{side}_{name}": size for side in ("encoder", "decoder") for name, size in _WHISPER.items()}
     tokens = dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id"), 1)
     config = transformers.WhisperConfig(
-        vocab_size=50, d_model=16, max_source_positions=150, max_target_positions=20, **sides, **tokens
+        vocab_size=51864, d_model=16, max_source_positions=150, max_target_positions=20, **sides, **tokens
     )
     return transformers.WhisperForConditionalGeneration(config)
 

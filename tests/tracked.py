@@ -5,7 +5,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from tasks import tracking
+from tasks.records import tracking
 
 
 @cache

@@ -23,7 +23,7 @@ PREPROCESS = {"tokens": 16}
 @cache
 def _saved() -> Path:
     """Return a model directory without the files that say what it is for."""
-    from tasks import networks
+    from tasks.neural import networks
 
     home = Path(tempfile.mkdtemp(prefix="tiny-"))
     backbone(home / "backbone")

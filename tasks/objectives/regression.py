@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from tasks import heads
 from tasks.errors import TrainingError
-from tasks.objectives import Array, Facts, Head, Scores
+from tasks.objectives import Array, Facts, Head, Scores, heads
 
 if TYPE_CHECKING:
     import torch

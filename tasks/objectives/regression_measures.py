@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from tasks import bootstrap, charts, metrics
-from tasks.objectives import Array, Facts
+from tasks.evaluation import bootstrap, charts
+from tasks.objectives import Array, Facts, metrics
 from tasks.objectives.regression import answers, score
 
 if TYPE_CHECKING:

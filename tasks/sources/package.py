@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from tasks import archives, packages
 from tasks.schema import PackageSource
-from tasks.sources import Refused, Sample, readers
+from tasks.sources import Refused, Sample, archives, packages, readers
 
 
 def licence(source: PackageSource) -> str:

@@ -4,9 +4,8 @@ from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
 
-from tasks import archives
 from tasks.errors import SourceError
-from tasks.sources import Refused, Sample, files
+from tasks.sources import Refused, Sample, archives, files
 
 BLOCK = 60
 """Cells of a solar module, as a rule 6 x 10: that many neighbouring rows look alike."""

@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from tasks import tables
 from tasks.errors import SourceError
 from tasks.schema import Columns, TableSource
-from tasks.sources import Refused, Sample, files
+from tasks.sources import Refused, Sample, files, tables
 
 
 def licence(source: TableSource) -> None:

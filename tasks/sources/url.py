@@ -10,11 +10,10 @@ from urllib.parse import unquote, urlsplit
 
 from filelock import FileLock
 
-from tasks import archives, tables
 from tasks.errors import SourceError
 from tasks.progress import track
 from tasks.schema import FolderSource, UrlSource
-from tasks.sources import Refused, Sample, folder, table
+from tasks.sources import Refused, Sample, archives, folder, table, tables
 from tasks.workspace import sha256_of
 
 SCHEMES = ("http", "https", "file")

@@ -8,9 +8,8 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tasks import metrics
-from tasks.objectives import Array
-from tasks.plots import BLUE, FAINT, GREY, shortened, styled
+from tasks.evaluation.plots import BLUE, FAINT, GREY, shortened, styled
+from tasks.objectives import Array, metrics
 
 POINTS = 72
 """An inch."""
@@ -63,7 +62,7 @@ def _number_cells(axes: Axes, counts: Array, shares: Array) -> None:
 @styled
 def reliability(confidence: Array, correct: Array, measured: dict[str, Any], title: str) -> Figure:
     """Draw how often answers are correct against how sure they were, and how many were how sure."""
-    figure = Figure(figsize=(4.2, 4.6))
+    figure = Figure(figsize=(4.2, 5))
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     bins = metrics.bin_of(confidence)
     counts = np.bincount(bins, minlength=metrics.BINS)
@@ -71,12 +70,11 @@ def reliability(confidence: Array, correct: Array, measured: dict[str, Any], tit
     said = np.bincount(bins, confidence, metrics.BINS)[filled] / counts[filled]
     held = np.bincount(bins, correct, metrics.BINS)[filled] / counts[filled]
     upper.plot([0, 1], [0, 1], "--", color=GREY, label="perfectly calibrated")
-    upper.plot(said, held, "o-", color=BLUE, label="answers")
+    upper.plot(said, held, "o-", color=BLUE, clip_on=False, label=_told(measured, "calibration_error"))
     upper.set(xlim=(0, 1), ylim=(0, 1), ylabel="share correct", title=title)
-    upper.legend(loc="upper left")
-    upper.text(0.97, 0.04, _told(measured, "calibration_error"), ha="right", transform=upper.transAxes)
     lower.bar((np.arange(metrics.BINS) + 0.5) / metrics.BINS, counts, 0.9 / metrics.BINS, color=BLUE)
     lower.set(xlabel="confidence", ylabel="samples")
+    figure.legend(loc="outside lower left")
     return figure
 
 

@@ -47,7 +47,8 @@ def _joined(samples: Sequence[Arrays]) -> Arrays:
         else:
             joined[name] = np.concatenate(arrays)
             joined[name + OFFSETS] = np.cumsum([0, *(len(array) for array in arrays)], dtype=np.int64)
-    return joined
+    # safetensors writes an array's memory as it lies: one that is stored by columns would come back garbled.
+    return {name: np.ascontiguousarray(array) for name, array in joined.items()}
 
 
 def _opened(path: Path) -> Any:

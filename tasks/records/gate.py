@@ -5,12 +5,12 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from tasks.enrolment import PREDICTIONS
 from tasks.errors import BadSample, TrainingError
+from tasks.modalities.reading import Row, content
 from tasks.objectives import Facts, objective
 from tasks.parallel import batched
-from tasks.reading import Row, content
-from tasks.registry import model_directory
+from tasks.records.enrolment import PREDICTIONS
+from tasks.records.registry import model_directory
 from tasks.schema import AnyDataset
 from tasks.workspace import Workspace, read_json
 

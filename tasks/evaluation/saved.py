@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from safetensors.numpy import load_file
 
-from tasks import inference, networks
 from tasks.errors import TrainingError
 from tasks.modalities import modality
+from tasks.modalities.shards import Prepared
+from tasks.neural import inference, networks
 from tasks.objectives import Array, Facts
 from tasks.schema import Extract
-from tasks.shards import Prepared
 from tasks.workspace import Workspace, read_json
 
 

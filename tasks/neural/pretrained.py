@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ from transformers import (
 )
 from transformers.utils import logging
 
-from tasks.architectures import architecture
 from tasks.errors import BackboneError
+from tasks.neural.architectures import architecture
 
 STOCK = {
     "image": AutoModelForImageClassification,
@@ -27,6 +28,8 @@ STOCK = {
 """The stock class of each modality; texts have none that pools as we do, so theirs ends with the encoder."""
 WITH_POOLER = ("bert", "roberta", "xlm-roberta", "mpnet")
 """Encoders whose class adds a layer for the first token, which mean pooling has no use for."""
+SAFELY: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+"""Nothing is fetched behind our back, and no code that comes with weights is run."""
 POSITIONS_A_SECOND = 50
 """Of Whisper's encoder: 100 mel frames, halved by its second convolution."""
 
@@ -50,7 +53,7 @@ def saved(modality: str, directory: Path) -> Any:
 
 def _config(directory: Path) -> Any:
     try:
-        return AutoConfig.from_pretrained(directory, local_files_only=True)
+        return AutoConfig.from_pretrained(directory, **SAFELY)
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).partition("\n")[0]
         raise BackboneError(f"{directory.name}: no configuration transformers knows ({reason})") from None
@@ -72,13 +75,22 @@ def _load(stock: Any, directory: Path, options: dict[str, Any]) -> Any:
         options = {**options, "add_pooling_layer": False}
     with quiet():
         model, told = stock.from_pretrained(
-            directory, local_files_only=True, use_safetensors=True, dtype=torch.float32,
-            output_loading_info=True, **options,
-        )  # fmt: skip
+            directory, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **SAFELY, **options
+        )
     if told["missing_keys"]:
         lacking = ", ".join(sorted(told["missing_keys"])[:3])
         raise BackboneError(f"{directory.name}: its weights lack {lacking}; it is not the network it says it is")
+    _align(model)
     return model
+
+
+def _align(model: torch.nn.Module) -> None:
+    """Copy the weights out of the mapped file, where they lie wherever its header ends.
+
+    Kernels round differently at another alignment: a saved network would not answer bit for bit as before.
+    """
+    for tensor in chain(model.parameters(), model.buffers()):
+        tensor.data = tensor.data.clone()
 
 
 def _listener(directory: Path, window_seconds: int | None, options: dict[str, Any]) -> Any:
@@ -90,7 +102,7 @@ def _listener(directory: Path, window_seconds: int | None, options: dict[str, An
     most = encoder.config.max_source_positions // POSITIONS_A_SECOND
     if window_seconds is None or window_seconds > most:
         raise BackboneError(f"window_seconds: {window_seconds} of {directory.name}; it hears 1 to {most} seconds")
-    config = AutoConfig.from_pretrained(directory, local_files_only=True, **options)
+    config = AutoConfig.from_pretrained(directory, **SAFELY, **options)
     config.max_source_positions = window_seconds * POSITIONS_A_SECOND
     config.classifier_proj_size = config.d_model
     model = WhisperForAudioClassification(config)

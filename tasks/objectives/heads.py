@@ -107,8 +107,12 @@ def ridge(data: Split, strengths: Sequence[float], loss: Loss, seed: int) -> Hea
 
 def choose(strengths: Sequence[float], fit: Callable[[float], Fitted], loss: Loss, scale: Scale, data: Split) -> Head:
     """Fit all, the most regularised first; keep the lowest validation loss, of equals the first."""
+    from threadpoolctl import threadpool_limits
+
     held_out = scale.apply(data.held_out)
-    fits = [fit(strength) for strength in strengths]
+    # Thousands of small products: more threads wait for one another, and would round differently on other machines.
+    with threadpool_limits(limits=1, user_api="blas"):
+        fits = [fit(strength) for strength in strengths]
     losses = [loss(held_out @ fitted.weight.T + fitted.bias, data.held_out_targets) for fitted in fits]
     tried = [
         {"strength": strength, "validation_loss": lost, **fitted.facts}

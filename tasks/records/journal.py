@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tasks import lineage
+from tasks.records import lineage
 from tasks.workspace import FILES, Workspace, read_json, synchronise
 
 EVENTS = "events.jsonl"

@@ -6,7 +6,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from tasks.journal import EVENTS, Run
+from tasks.records.journal import EVENTS, Run
 from tasks.workspace import read_json, write_json
 
 JOURNAL = "journal"

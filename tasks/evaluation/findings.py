@@ -7,10 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from tasks import objectives, plots
-from tasks.bootstrap import Interval
-from tasks.comparison import BASELINE, Outputs, Result, Trial, report
-from tasks.saved import Saved
+from tasks import objectives
+from tasks.evaluation import plots
+from tasks.evaluation.bootstrap import Interval
+from tasks.evaluation.comparison import BASELINE, Outputs, Result, Trial, report
+from tasks.evaluation.saved import Saved
 from tasks.schema import METRICS
 
 

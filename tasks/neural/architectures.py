@@ -25,9 +25,13 @@ class Parts(NamedTuple):
 
 
 class Architecture(NamedTuple):
-    """A family of networks: what it reads, and where its parts stand in a network of it."""
+    """A family of networks: what it reads, and where its parts stand in a network of it.
+
+    The convolutions of its first `exact` blocks compute in float32 where the rest computes in bfloat16.
+    """
 
     modality: str
+    exact: int
     parts: Callable[[Any], Parts]
 
 
@@ -47,14 +51,14 @@ def _timm_says(model: Any) -> Parts:
 
 
 ARCHITECTURES = {
-    "timm_wrapper": Architecture("image", _timm_says),
-    "vit": Architecture("image", _always("vit", "embeddings", r"layers\.(\d+)", "classifier")),
-    "bert": Architecture("text", _always("", "embeddings", r"encoder\.layer\.(\d+)", None)),
-    "roberta": Architecture("text", _always("", "embeddings", r"encoder\.layer\.(\d+)", None)),
-    "xlm-roberta": Architecture("text", _always("", "embeddings", r"encoder\.layer\.(\d+)", None)),
-    "mpnet": Architecture("text", _always("", r"embeddings|encoder\.rel", r"encoder\.layer\.(\d+)", None)),
-    "distilbert": Architecture("text", _always("", "embeddings", r"transformer\.layer\.(\d+)", None)),
-    "whisper": Architecture("audio", _always("encoder", "conv|embed_positions", r"layers\.(\d+)", "classifier")),
+    "timm_wrapper": Architecture("image", 2, _timm_says),
+    "vit": Architecture("image", 0, _always("vit", "embeddings", r"layers\.(\d+)", "classifier")),
+    "bert": Architecture("text", 0, _always("", "embeddings", r"encoder\.layer\.(\d+)", None)),
+    "roberta": Architecture("text", 0, _always("", "embeddings", r"encoder\.layer\.(\d+)", None)),
+    "xlm-roberta": Architecture("text", 0, _always("", "embeddings", r"encoder\.layer\.(\d+)", None)),
+    "mpnet": Architecture("text", 0, _always("", r"embeddings|encoder\.rel", r"encoder\.layer\.(\d+)", None)),
+    "distilbert": Architecture("text", 0, _always("", "embeddings", r"transformer\.layer\.(\d+)", None)),
+    "whisper": Architecture("audio", 0, _always("encoder", "conv|embed_positions", r"layers\.(\d+)", "classifier")),
 }
 """By the `model_type` of config.json."""
 

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from tasks.bootstrap import Interval
+from tasks.evaluation.bootstrap import Interval
 
 BLUE, ORANGE, GREY, FAINT = "#0072B2", "#D55E00", "#767676", "#E6E6E6"
 """Blue and vermilion of Okabe & Ito's palette for every kind of colour vision, and two greys."""

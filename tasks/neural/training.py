@@ -22,12 +22,13 @@ from transformers import (
 )
 from transformers.trainer_pt_utils import LengthGroupedSampler
 
-from tasks import devices, inference, progress
+from tasks import progress
 from tasks.modalities import Arrays, Modality
-from tasks.networks import Network
+from tasks.modalities.shards import Prepared
+from tasks.neural import devices, inference
+from tasks.neural.networks import Network
 from tasks.objectives import Array, Facts, Objective
 from tasks.schema import PartialTraining
-from tasks.shards import Prepared
 
 Listener = Callable[[dict[str, float | None], int], None]
 """Called after each epoch with what was measured and the epoch's number, from 1."""
@@ -90,9 +91,7 @@ class Steps(TrainerCallback):
     def __init__(self, advance: Callable[[], None]) -> None:
         self.advance = advance
 
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Advance the bar."""
         self.advance()
 
@@ -129,9 +128,7 @@ class EpochTrainer(Trainer):
         """Make a batch: augmented inputs by the names the network knows, and targets [B]."""
         samples, targets = zip(*items, strict=True)
         batch = self.material.modality.collate(samples, self.material.backbone)
-        batch = self.material.modality.augment(
-            batch, self.params.augment, self.material.backbone, self.generator
-        )
+        batch = self.material.modality.augment(batch, self.params.augment, self.material.backbone, self.generator)
         return {**batch, "targets": torch.as_tensor(np.stack(targets))}
 
     def compute_loss(
@@ -151,7 +148,7 @@ class EpochTrainer(Trainer):
         scores |= self._validate()
         self.history.append({"epoch": epoch, **scores})
         self.listen(scores, epoch)
-        metrics = {f"eval_{name}": value for name, value in scores.items()}
+        metrics = {f"eval_{name}": value for name, value in scores.items() if value is not None}
         self.log(dict(metrics))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics

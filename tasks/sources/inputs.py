@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from tasks import tables
 from tasks.errors import BadSample, SourceError
+from tasks.sources import tables
 
 LINES = "-"
 SUFFIXES = {

@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from tasks import tracking
+from tasks.records import tracking
 
 NEEDED = (
     "filelock", "mlflow", "numpy", "pandas", "pillow", "pyarrow", "pydantic", "safetensors", "scikit-learn", "scipy",
-    "soundfile", "timm", "torch", "torchaudio", "torchvision", "transformers",
+    "rich", "soundfile", "timm", "torch", "torchaudio", "torchvision", "transformers",
 )  # fmt: skip
 """What a registered model needs to answer."""
 

@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tasks import bootstrap, objectives
+from tasks import objectives
 from tasks.errors import TrainingError
+from tasks.evaluation import bootstrap
 from tasks.objectives import Array, Facts, Scores
 
 DIGITS = 6

@@ -12,7 +12,7 @@ from tasks.errors import BadSample
 from tasks.progress import track
 from tasks.schema import AnyDataset, ColumnSplit
 from tasks.sources import Refused, Sample
-from tasks.splits import SPLITS
+from tasks.sources.splits import SPLITS
 from tasks.workspace import sha256_of
 
 COLUMNS = ("id", "name", "content", "label", "group", "split")

@@ -4,14 +4,14 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tasks import packaging, tracking
-from tasks.journal import Run, model_digest
-from tasks.registry import CHALLENGER, CHAMPION, DECISION, DIGEST, Version, listed
+from tasks.records import packaging, tracking
+from tasks.records.journal import Run, model_digest
+from tasks.records.registry import CHALLENGER, CHAMPION, DECISION, DIGEST, Version, listed
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from tasks.tracking import MlflowClient
+    from tasks.records.tracking import MlflowClient
 
 PREDICTIONS = "predictions.parquet"
 """What the version answered for the test samples of its time: id and outputs."""

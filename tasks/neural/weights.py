@@ -7,6 +7,7 @@ import torch
 from transformers import TimmWrapperConfig, TimmWrapperForImageClassification
 
 from tasks.errors import BackboneError
+from tasks.neural.pretrained import quiet
 
 Tensors = dict[str, torch.Tensor]
 PROCESSING = {
@@ -28,7 +29,8 @@ def efficientnet_lite0(weights: Path, target: Path) -> None:
     config = TimmWrapperConfig.from_dict(told)
     model = TimmWrapperForImageClassification(config)
     model.load_state_dict(_by_order(_unpickle(weights), model.state_dict(), weights.name))
-    model.save_pretrained(target)
+    with quiet():
+        model.save_pretrained(target)
 
 
 def _unpickle(path: Path) -> Tensors:

@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from tasks import architectures, depthwise, pretrained, processors
 from tasks.errors import TrainingError
+from tasks.neural import architectures, convolutions, pooling, pretrained, processors
 from tasks.objectives import Array, Facts
 from tasks.schema import LearningRates
 from tasks.workspace import read_json
@@ -19,9 +19,7 @@ HEAD = "head.safetensors"
 """The head, where the stock class has no place for one."""
 
 
-def build(
-    modality: str, directory: Path, layers: int | None, window_seconds: int | None, outputs: int
-) -> "Network":
+def build(modality: str, directory: Path, layers: int | None, window_seconds: int | None, outputs: int) -> "Network":
     """Return the pretrained network in `directory` with a fresh head, all zeros, of `outputs` numbers.
 
     `layers`: how many of its blocks are kept, null all. `window_seconds`: how much an audio network hears.
@@ -60,7 +58,8 @@ class Network(nn.Module):
     def __init__(self, model: Any, modality: str, directory: Path, outputs: int) -> None:
         super().__init__()
         self.modality, self.directory = modality, directory
-        self.parts = architectures.architecture(model.config.model_type, modality).parts(model)
+        architecture = architectures.architecture(model.config.model_type, modality)
+        self.parts = architecture.parts(model)
         self.trunk = model
         self.head = self._exchange_head(nn.Identity()) or nn.Linear(model.config.hidden_size, outputs)
         if modality == "audio":
@@ -68,7 +67,8 @@ class Network(nn.Module):
         learning = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
         found = architectures.blocks(model, self.parts)
         self.blocks = [[name for name in block if name in learning] for block in found]
-        depthwise.learn_in_float32(model)
+        convolutions.learn_in_float32(model)
+        convolutions.compute_in_float32(model, chain.from_iterable(found[: architecture.exact]))
 
     def _exchange_head(self, layer: nn.Module) -> Any:
         """Put `layer` where the trunk has its final linear layer and return what stood there; None if nowhere."""
@@ -80,7 +80,7 @@ class Network(nn.Module):
 
     def features(self, **batch: Tensor) -> Tensor:
         """Return float32 [B, D], what the head reads."""
-        return FEATURES[self.modality](self.trunk, batch).float()
+        return pooling.FEATURES[self.modality](self.trunk, batch).float()
 
     def forward(self, **batch: Tensor) -> Tensor:
         """Return float32 [B, K] = features @ head.weight.T + head.bias, in float32 under autocast too."""
@@ -154,27 +154,3 @@ def _frozen(module: nn.Module) -> Iterator[nn.Module]:
         return
     for child in module.children():
         yield from _frozen(child)
-
-
-def _of_pictures(trunk: Any, batch: dict[str, Tensor]) -> Tensor:
-    """In channels_last, convolutions are three times as fast on CPUs; the weights may lie as they like."""
-    pixels = batch["pixel_values"].contiguous(memory_format=torch.channels_last)
-    features: Tensor = trunk(pixel_values=pixels).logits
-    return features
-
-
-def _of_texts(trunk: Any, batch: dict[str, Tensor]) -> Tensor:
-    """Average the last hidden states over the tokens that are no padding (arXiv:1908.10084)."""
-    hidden = trunk(**batch).last_hidden_state.float()
-    mask = batch["attention_mask"].unsqueeze(-1)
-    features: Tensor = (hidden * mask).sum(1) / mask.sum(1)
-    return features
-
-
-def _of_sounds(trunk: Any, batch: dict[str, Tensor]) -> Tensor:
-    """The stock class averages over the window, silence included."""
-    features: Tensor = trunk(**batch).logits
-    return features
-
-
-FEATURES = {"image": _of_pictures, "text": _of_texts, "audio": _of_sounds}

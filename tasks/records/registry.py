@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 from urllib.request import url2pathname
 
-from tasks import packaging, tracking
 from tasks.errors import RegistryError
+from tasks.records import packaging, tracking
 
 if TYPE_CHECKING:
-    from tasks.tracking import MlflowClient
+    from tasks.records.tracking import MlflowClient
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 DIGEST = "model_digest"

@@ -1,0 +1,1 @@
+"""How well it was learnt: resamples, comparisons, findings and their pictures."""

@@ -1,0 +1,1 @@
+"""What is remembered: the journal of each run, its delivery to MLflow, and the registered models."""
