@@ -73,10 +73,11 @@ def make(root: Path, config: Config, datasets: list[str]) -> Plan:
     return Plan(root, versioning.status(root, names))
 
 
+WORDS = {"modified": "changed", "new": "is new", "deleted": "is gone"}
+
+
 def explain(reasons: Reasons) -> str:
-    """Say in a few words why a stage is stale: the first change in full, the number of others."""
-    if not reasons:
-        return "fresh"
-    told = [f"{what} {'changed' if how == 'modified' else f'is {how}'}" for what, how in reasons.items()]
+    """Say in a few words why a stage is stale: the first two changes, and how many others."""
+    told = [f"{what} {WORDS.get(how, how)}" for what, how in reasons.items()]
     more = f" and {len(told) - 2} more" if len(told) > 2 else ""
     return ", ".join(told[:2]) + more

@@ -34,7 +34,7 @@ def status(root: Path, names: list[str]) -> None:
         console.heading(name)
         for step in plan.steps(loaded, name):
             reasons = made.stale.get(step.name, {})
-            console.step(step, "stale" if reasons else "fresh", plan.explain(reasons) if reasons else "", None)
+            console.step(step, "stale" if reasons else "fresh", plan.explain(reasons), None)
 
 
 def _chosen(root: Path, names: list[str]) -> tuple[Config, list[str]]:

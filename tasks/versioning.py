@@ -14,7 +14,7 @@ from tasks.errors import TransferError
 
 LOCK = "dvc.lock"
 Reasons = dict[str, str]
-"""Why a stage is stale: what changed (a path, or a key of params.yaml) and how (modified, new, deleted)."""
+"""Why a stage is stale: a path and how it changed (modified, new, deleted), or a key and its values (8 -> 12)."""
 
 
 class VersioningError(TransferError):
@@ -24,7 +24,8 @@ class VersioningError(TransferError):
 def status(root: Path, stages: list[str]) -> dict[str, Reasons]:
     """Return the stale ones among `stages`, each with its reasons. An unlisted stage is fresh."""
     report = json.loads(_dvc(root, "status", "--json", *stages))
-    return {stage: _reasons(findings) for stage, findings in report.items()}
+    content = read_yaml(root / PARAMS)
+    return {stage: _with_values(_reasons(found), recorded(root, stage), content) for stage, found in report.items()}
 
 
 def commit(root: Path, stage: str) -> None:
@@ -110,6 +111,24 @@ def _reasons(findings: list[Any]) -> Reasons:
             for what, how in changes.items():
                 reasons |= how if isinstance(how, dict) else {what: how}
     return reasons
+
+
+def _with_values(reasons: Reasons, entry: dict[str, Any], content: dict[str, Any]) -> Reasons:
+    """Replace a changed section of params.yaml by the keys in it that changed, with their old and new values."""
+    old = entry.get("params", {}).get(PARAMS, {})
+    told: Reasons = {}
+    for what, how in reasons.items():
+        told |= _differences(what, old[what], _value(content, what)) if what in old else {what: how}
+    return told
+
+
+def _differences(key: str, old: Any, new: Any) -> Reasons:
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return {key: f"{old} -> {new}"} if old != new else {}
+    inner = [name for name in old | new if old.get(name) != new.get(name)]
+    return {
+        path: how for name in inner for path, how in _differences(f"{key}.{name}", old.get(name), new.get(name)).items()
+    }
 
 
 def _definition(root: Path, stage: str, content: dict[str, Any]) -> dict[str, list[str]]:

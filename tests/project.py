@@ -84,6 +84,8 @@ class Project:
     """A project's folder and the two ways to run it."""
 
     root: Path
+    server: str = ""
+    """Address of a Prefect server; empty: each run brings its own."""
 
     def transfer(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run `transfer ...` here."""
@@ -98,7 +100,7 @@ class Project:
         return subprocess.run(
             [sys.executable, *arguments],
             cwd=self.root,
-            env=environment(),
+            env=environment() | ({"PREFECT_API_URL": self.server} if self.server else {}),
             capture_output=True,
             text=True,
             check=False,
@@ -124,16 +126,21 @@ def environment() -> dict[str, str]:
 
 def make(root: Path) -> Project:
     """Set up the project: a copy of the code, a git repository, a backbone, a table of 120 texts."""
+    copy_code(root)
+    digest = backbone(root / "backbone")
+    (root / "params.yaml").write_text(PARAMS.replace("SHA256", digest))
+    write_texts(root / "texts" / "colours.csv", 120)
+    return Project(root)
+
+
+def copy_code(root: Path) -> None:
+    """Copy what a clone holds besides data, and make it a git repository."""
     skip = shutil.ignore_patterns("__pycache__", "tmp", "cache")
     for name in ("tasks", "flows", ".dvc"):
         shutil.copytree(REPOSITORY / name, root / name, ignore=skip)
     for name in ("dvc.yaml", ".dvcignore", ".gitignore", "constraints.txt"):
         shutil.copy(REPOSITORY / name, root / name)
-    digest = backbone(root / "backbone")
-    (root / "params.yaml").write_text(PARAMS.replace("SHA256", digest))
-    write_texts(root / "texts" / "colours.csv", 120)
     subprocess.run(["git", "init", "-q"], cwd=root, check=True)
-    return Project(root)
 
 
 def write_texts(path: Path, count: int) -> None:

@@ -215,3 +215,19 @@ def test_pictures_are_drawn_the_same_each_time(classes: int, tmp_path: Any) -> N
         pictures.append({name: (tmp_path / f"{run}-{name}.png").read_bytes() for name in figures})
     assert set(pictures[0]) == {"confusion", "reliability", "f1"}
     assert pictures[0] == pictures[1]
+
+
+def test_a_feature_that_is_only_rounding_gets_no_weight() -> None:
+    """Pretrained networks have dead units: their rounding, scaled up, must not become the head's weight."""
+    from tasks.objectives import classification
+    from tasks.schema import HeadSettings
+
+    random = np.random.default_rng(0)
+    targets = np.arange(80) % 2
+    features = random.normal(size=(80, 3)).astype(np.float32)
+    features[:, 0] += targets
+    features[:, 1] *= 1e-33
+    rows = np.arange(80)
+    head = classification.fit_head(features, targets, rows[:60], rows[60:], HeadSettings(strengths=[1.0]), 0)
+    assert np.abs(head.weight[:, 1]).max() < 1e-6
+    assert np.abs(head.weight[:, 0]).max() > 0.1

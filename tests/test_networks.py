@@ -118,11 +118,7 @@ def test_frozen_parts_stay_bit_equal_and_the_rest_learns(network: NetworkOf, fam
     last = set(made.blocks[-1])
     after = networks.load(saved(made, tmp_path / "saved")).trunk.state_dict()
     changed = {name for name, tensor in before.items() if not torch.equal(tensor, after[name])}
-    homes = tuple(name.rpartition(".")[0] + "." for name in last)
-    assert changed and all(name in last or name.startswith(homes) for name in changed)
-    assert {name for name, value in before.items() if name.endswith("running_mean")} & changed == {
-        name for name in before if name.endswith("running_mean") and name.startswith(homes)
-    }
+    assert changed and changed <= last, "statistics of batch normalisations stay, in blocks that learn too"
 
 
 def test_no_gradient_is_computed_through_frozen_parts(network: NetworkOf) -> None:
@@ -137,7 +133,7 @@ def test_no_gradient_is_computed_through_frozen_parts(network: NetworkOf) -> Non
     assert [graphs[number] for number in range(stages)] == [False] * (stages - 2) + [True] * 2
     modes = [stage.training for stage in made.trunk.timm_model.blocks]
     assert modes == [False] * (stages - 2) + [True] * 2
-    assert not made.trunk.timm_model.bn1.training and made.trunk.timm_model.bn2.training
+    assert not made.trunk.timm_model.bn1.training and not made.trunk.timm_model.bn2.training
 
 
 def test_freezing_more_blocks_than_there_are_is_refused(network: NetworkOf) -> None:
@@ -323,7 +319,7 @@ def test_the_real_efficientnet_learns_in_its_last_stages_only(real: Callable[[st
     moved = {name.split(".")[1] + name.split(".")[2] for name in before if not torch.equal(before[name], after[name])}
     assert {name for name in moved if name.startswith("blocks")} == {"blocks4", "blocks5", "blocks6"}
     assert not any(name.startswith(("conv_stem", "bn1")) for name in moved)
-    statistics = [name for name in before if "running" in name and name.split(".")[2] in ("0", "1", "2", "3")]
+    statistics = [name for name in before if "running" in name]
     assert statistics and all(torch.equal(before[name], after[name]) for name in statistics)
 
 

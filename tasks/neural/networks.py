@@ -96,8 +96,9 @@ class Network(nn.Module):
     def freeze(self, blocks: int) -> None:
         """Let only the head and the last `blocks` blocks learn; TrainingError if there are not so many.
 
-        The rest takes no gradient, so none is computed through it, and stays in evaluation mode, so that the
-        statistics of its batch normalisations stay what they were and its dropout drops nothing.
+        The rest takes no gradient, so none is computed through it, and stays in evaluation mode. The statistics of
+        every batch normalisation stay what they were, in blocks that learn too: few samples give poor ones, and a
+        network that trains on a batch's own and is asked with others is two networks.
         """
         if blocks > len(self.blocks):
             raise TrainingError(f"blocks: {blocks} are to learn and {self.directory.name} has {len(self.blocks)}")
@@ -109,8 +110,12 @@ class Network(nn.Module):
     def train(self, mode: bool = True) -> "Network":
         """Set the mode of the parts that learn; frozen ones stay in evaluation mode, whoever asks."""
         super().train(mode)
-        for module in _frozen(self.trunk):
+        frozen = list(_frozen(self.trunk))
+        for module in frozen:
             module.eval()
+        for module in self.trunk.modules() if frozen else ():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.eval()
         return self
 
     def groups(self, rates: LearningRates, weight_decay: float) -> list[dict[str, Any]]:

@@ -24,8 +24,12 @@ class Fitted(NamedTuple):
     facts: dict[str, Any]
 
 
+DEAD = 1e-6
+"""A feature that varies less than this part of the liveliest one is dead: scaled up, its rounding would be all."""
+
+
 class Scale(NamedTuple):
-    """Mean and deviation of each feature, float64 [D]; a feature that never changes has deviation 1."""
+    """Mean and deviation of each feature, float64 [D]; a dead feature has deviation 1."""
 
     mean: Array
     deviation: Array
@@ -38,7 +42,7 @@ class Scale(NamedTuple):
 def scale_of(features: Array) -> Scale:
     """Measure the features [N, D] of the train split."""
     deviation = features.std(axis=0, dtype=np.float64)
-    return Scale(features.mean(axis=0, dtype=np.float64), np.where(deviation > 0, deviation, 1.0))
+    return Scale(features.mean(axis=0, dtype=np.float64), np.where(deviation > DEAD * deviation.max(), deviation, 1.0))
 
 
 class Split(NamedTuple):

@@ -22,14 +22,14 @@ def package(model: Path, target: Path, question: pd.DataFrame, answer: pd.DataFr
 
     `logged` is the model's entry in MLflow.
     """
-    mlflow, here = tracking.library(), Path(__file__).parent
+    mlflow, code = tracking.library(), Path(__file__).parents[1]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # MLflow's advice on type hints
         mlflow.pyfunc.save_model(
             path=str(target),
-            python_model=str(here / "served.py"),
+            python_model=str(code / "records" / "served.py"),
             artifacts={"model": str(model)},
-            code_paths=[str(here)],
+            code_paths=[str(code)],
             signature=mlflow.models.infer_signature(question, answer),
             input_example=question,
             pip_requirements=[f"{name}=={_release(name)}" for name in NEEDED],
