@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from flows import console
-from tasks.schema import Config
+from tasks.schema import METRICS, Config
 from tasks.stages import counters_name
 from tasks.workspace import Workspace, read_json
 
@@ -37,19 +37,6 @@ def next_steps(root: Path, names: list[str]) -> None:
         )
 
 
-def headline(metrics: dict[str, Any]) -> str:
-    """Return the main metric of the best training, its interval and what it gained, in one line."""
-    best = metrics["trainings"][metrics["best"]]
-    parts = [f"{metrics['metric']} {_interval(best['test'][metrics['metric']], metrics['metric'])}"]
-    for key, words in (
-        ("gain_over_head", "over the frozen head"),
-        ("gain_over_baseline", "over the baseline"),
-    ):
-        if best.get(key):
-            parts.append(f"{_gain(best[key], metrics['metric'])} {words}")
-    return "   ".join(parts)
-
-
 def _rows(config: Config, workspace: Workspace) -> list[list[str]]:
     target = workspace.evaluation / "metrics.json"
     if not target.exists():
@@ -80,21 +67,24 @@ def _version(registered: dict[str, Any]) -> str:
     return f"{registered['version']} {registered['alias']}" if "version" in registered else ""
 
 
-def _shown(value: float, metric: str) -> str:
-    """Return a share in per cent, any other metric as it is."""
-    return f"{value:.3f}" if metric in ("r2", "spearman") else f"{100 * value:.1f}"
+Measured = dict[str, float | None]
 
 
-def _interval(measured: dict[str, float], metric: str) -> str:
-    unit = "" if metric in ("r2", "spearman") else " %"
+def _shown(value: float | None, metric: str, sign: str = "") -> str:
+    """Return a share in per cent, any other metric as it is, a dash where it is undefined."""
+    if value is None:
+        return "-"
+    return f"{value:{sign}.3f}" if metric in METRICS["regression"] else f"{100 * value:{sign}.1f}"
+
+
+def _interval(measured: Measured, metric: str) -> str:
+    unit = "" if metric in METRICS["regression"] else " %"
     low, high = _shown(measured["low"], metric), _shown(measured["high"], metric)
     return f"{_shown(measured['value'], metric)}{unit} ({low} to {high})"
 
 
-def _gain(measured: dict[str, float] | None, metric: str) -> str:
+def _gain(measured: Measured | None, metric: str) -> str:
     if not measured:
         return ""
-    value, low, high = (
-        f"{'+' if measured[key] >= 0 else ''}{_shown(measured[key], metric)}" for key in ("value", "low", "high")
-    )
+    value, low, high = (_shown(measured[key], metric, "+") for key in ("value", "low", "high"))
     return f"{value} ({low} to {high})"

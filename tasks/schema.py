@@ -293,13 +293,6 @@ class Register(Section):
     gate: Gate
 
 
-class Schedule(Section):
-    """When the data set's flow runs by itself."""
-
-    cron: str
-    timezone: str
-
-
 class HubSource(Section):
     """A model of the Hugging Face hub, pinned by its revision."""
 
@@ -347,7 +340,6 @@ class Dataset(Section, Generic[PreprocessT]):
     extract: Extract
     evaluate: Evaluate
     register_: Annotated[Register, Field(alias="register")]
-    schedule: Schedule | None
 
 
 class ImageDataset(Dataset[ImagePreprocess]):

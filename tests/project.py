@@ -47,7 +47,6 @@ datasets:
       bootstrap: {resamples: 100, confidence: 0.95, by: sample}
       errors_shown: 5
     register: {gate: {margin: 0.0}}
-    schedule: null
 trainings:
   colours-head: &head
     dataset: colours

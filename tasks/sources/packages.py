@@ -9,7 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from tasks.errors import SourceError
+from tasks.errors import SourceError, UnreachableError
 from tasks.schema import PackageFile
 from tasks.workspace import sha256_of
 
@@ -103,7 +103,7 @@ def _apt(package: PackageFile, folder: Path) -> None:
         said = _run(command, folder)
     if said is not None:
         why = f"apt-get could not fetch it ({_last_error(said)}); run `sudo apt-get update` first"
-        raise SourceError(f"{_told(package)}: {why}; {_by_hand(package)}")
+        raise UnreachableError(f"{_told(package)}: {why}; {_by_hand(package)}")
 
 
 CLIENTS: dict[str, Callable[[PackageFile, Path], None]] = {"wheel": _pip, "sdist": _pip, "debian": _apt}

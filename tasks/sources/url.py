@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from filelock import FileLock
 
-from tasks.errors import SourceError
+from tasks.errors import SourceError, UnreachableError
 from tasks.progress import track
 from tasks.schema import FolderSource, UrlSource
 from tasks.sources import Refused, Sample, archives, folder, table, tables
@@ -77,7 +77,7 @@ def _download(url: str, target: Path) -> None:
             for chunk in track(_chunks(answer), f"fetching {PurePosixPath(url).name}", steps):
                 copy.write(chunk)
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise SourceError(f"{url}: cannot be fetched ({error}); try again, or mend ingest.source.url") from None
+        raise UnreachableError(f"{url}: cannot be fetched ({error}); try again, or mend ingest.source.url") from None
 
 
 def _chunks(stream: IO[bytes]) -> Iterator[bytes]:
