@@ -1,1 +1,1 @@
-"""The command line and the Prefect flows: schedule, retries and a name for the work in `tasks`."""
+"""The command line and the Prefect flow: order, retries and a name for the work in `tasks`."""

@@ -50,8 +50,10 @@ def step_task(step: Step, job: Job, seconds: float) -> State[Any]:
     if not reasons:
         console.step(step, "fresh", "", None)
         return Completed(name="Fresh", message="nothing it depends on has changed")
+    first = not versioning.recorded(job.root, step.name)
     counted = _run_and_record(step, job, seconds)
-    console.step(step, "ran", _told(step, job, reasons, counted), counted["seconds"])
+    why = "" if first else f"   because {explain(reasons)}"
+    console.step(step, "ran", console.sentence(counted) + why, counted["seconds"])
     return Completed(message=f"because {explain(reasons)}")
 
 
@@ -70,12 +72,6 @@ def _gone_source(step: Step, job: Job, reasons: versioning.Reasons) -> str | Non
     """Return the source's path if that it is gone is all that changed since it was ingested."""
     path = str(job.dataset.ingest.source.path)
     return path if step.stage == "ingest" and reasons == {path: "deleted"} else None
-
-
-def _told(step: Step, job: Job, reasons: versioning.Reasons, counted: dict[str, Any]) -> str:
-    """Say what the stage did and, unless it ran for the first time, why."""
-    first = "deleted" in reasons.values() or "new" in reasons.values()
-    return console.sentence(counted) if first else f"{console.sentence(counted)}   because {explain(reasons)}"
 
 
 def _may_pass(_task: Any, _run: Any, state: State[Any]) -> bool:

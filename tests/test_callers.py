@@ -15,7 +15,7 @@ import pytest
 from project import Project, environment, make, write_texts
 
 from tasks.config import read_yaml
-from tasks.versioning import _definition, output_hashes
+from tasks.versioning import definition_of, output_hashes
 
 pytestmark = pytest.mark.integration
 
@@ -168,7 +168,7 @@ def test_killed_at_any_moment_the_next_run_ends_the_same(
 def test_our_reading_of_dvc_yaml_is_dvcs_own(template: Project) -> None:
     content = read_yaml(template.root / "params.yaml")
     for stage, entry in read_yaml(template.root / "dvc.lock")["stages"].items():
-        definition = _definition(template.root, stage, content)
+        definition = definition_of(stage, read_yaml(template.root / "dvc.yaml"), content)
         assert sorted(definition["deps"]) == sorted(dependency["path"] for dependency in entry["deps"])
         assert sorted(definition["params"]) == sorted(entry["params"]["params.yaml"])
 

@@ -10,7 +10,7 @@ from tasks.config import read_yaml
 from tasks.modalities import MODALITIES
 from tasks.objectives import OBJECTIVES
 from tasks.schema import Config
-from tasks.versioning import _definition
+from tasks.versioning import definition_of
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 STAGE_FILES = {f"tasks.{stage}" for stage in stages.STAGES}
@@ -65,7 +65,7 @@ def test_every_listed_dependency_and_parameter_exists(config: Config) -> None:
     content = read_yaml(REPOSITORY / "params.yaml")
     for stage in stages.STAGES:
         for key in config.trainings if stage == "finetune" else config.datasets:
-            definition = _definition(REPOSITORY, f"{stage}@{key}", content)
+            definition = definition_of(f"{stage}@{key}", read_yaml(REPOSITORY / "dvc.yaml"), content)
             for dependency in definition["deps"]:
                 written_by_a_stage = dependency.startswith(f"data/{key.split('@')[0]}/") or "/prepared" in dependency
                 assert (REPOSITORY / dependency).exists() or written_by_a_stage or "/features" in dependency, dependency

@@ -1,7 +1,15 @@
 """One small run per modality, by the command a user types: real weights, real samples, a registered model."""
 
 import csv
+import json
+import re
 import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,7 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from project import Project, copy_code
+from project import Project, copy_code, environment
 from ruamel.yaml import YAML
 
 from tasks.config import read_yaml
@@ -161,3 +169,51 @@ def test_a_training_can_be_asked_by_name(project: Project) -> None:
     wrong = project.transfer("predict", "movie-reviews", str(table), "--model", "movie-reviews-hed")
     assert wrong.returncode == 1
     assert "there are: movie-reviews-head, movie-reviews-partial" in wrong.stderr
+
+
+def test_every_command_of_the_readme_runs(project: Project) -> None:
+    """The block after the two make targets, in one shell, as a user would type it; `transfer ui` has its own test."""
+    first, then = re.findall(r"```\n(.+?)```", (REPOSITORY / "README.md").read_text(), re.DOTALL)[:2]
+    assert first.split("\n")[:2] == ["make run", "make test"]
+    commands = then.strip().split("\n")
+    assert commands.pop() == "transfer ui"
+    place = project.root / ".venv" / "bin"
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "activate").write_text(f'export PATH="{place}:{Path(sys.executable).parent}:$PATH"\n')
+    (place / "transfer").write_text(f'#!/bin/sh\nexec {sys.executable} -m flows.cli "$@"\n')
+    (place / "transfer").chmod(0o755)
+    script = "set -euxo pipefail\n" + "\n".join(commands)
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=project.root, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "nothing to do" in done.stdout and "Data and pipelines are up to date" in done.stdout
+
+
+def test_the_pages_of_mlflow_are_served_and_ended(project: Project) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "flows.cli", "ui", "--port", str(port)]
+    with subprocess.Popen(command, cwd=project.root, env=environment(), stdout=subprocess.PIPE, text=True) as running:
+        try:
+            assert "movie-reviews" in experiments(f"http://127.0.0.1:{port}")
+            taken = project.transfer("ui", "--port", str(port))
+            assert taken.returncode == 1 and f"port {port} is taken" in taken.stderr
+        finally:
+            running.send_signal(signal.SIGINT)
+        assert running.wait(timeout=60) == 0
+
+
+def experiments(address: str) -> list[str]:
+    """Ask the server for its experiments, once it answers."""
+    asked = urllib.request.Request(
+        f"{address}/api/2.0/mlflow/experiments/search", b'{"max_results": 50}', {"Content-Type": "application/json"}
+    )
+    for _ in range(240):
+        try:
+            with urllib.request.urlopen(asked) as answer:
+                return [experiment["name"] for experiment in json.load(answer)["experiments"]]
+        except OSError:
+            time.sleep(0.5)
+    raise AssertionError("the MLflow server did not answer")
