@@ -1,7 +1,11 @@
 """`transfer run` and `transfer status`: several data sets, one after the other, and what came of it."""
 
+import os
+import signal
 import time
 from pathlib import Path
+
+import psutil
 
 from flows import console, plan, results
 from tasks import config
@@ -18,6 +22,8 @@ def run(root: Path, names: list[str], wait_seconds: float) -> int:
         seconds = console.duration(time.monotonic() - started)
         console.out.print(f"nothing to do: every stage of {', '.join(chosen)} is fresh ({seconds})")
         return 0
+    if "PREFECT_API_URL" not in os.environ:
+        signal.signal(signal.SIGINT, _stop_at_once)
     failed = [name for name in stale if not _run_one(name, wait_seconds)]
     results.table(root, loaded, [name for name in chosen if name not in failed])
     results.next_steps(root, [name for name in stale if name not in failed])
@@ -61,6 +67,14 @@ def _run_one(name: str, wait_seconds: float) -> bool:
     else:
         return True
     return False
+
+
+def _stop_at_once(_signal: int, _frame: object) -> None:
+    """End with all children. A terminal's Ctrl-C has reached the throw-away server too: it can be told nothing more."""
+    for child in psutil.Process().children(recursive=True):
+        child.kill()
+    console.failure("interrupted; nothing is lost, the next run goes on from here")
+    os._exit(130)
 
 
 def _kept(name: str, error: Exception) -> str:
