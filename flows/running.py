@@ -24,6 +24,7 @@ def run(root: Path, names: list[str], wait_seconds: float) -> int:
         return 0
     if "PREFECT_API_URL" not in os.environ:
         signal.signal(signal.SIGINT, _stop_at_once)
+        signal.signal(signal.SIGTERM, _stop_at_once)
     failed = [name for name in stale if not _run_one(name, wait_seconds)]
     results.table(root, loaded, [name for name in chosen if name not in failed])
     results.next_steps(root, [name for name in stale if name not in failed])
@@ -69,12 +70,12 @@ def _run_one(name: str, wait_seconds: float) -> bool:
     return False
 
 
-def _stop_at_once(_signal: int, _frame: object) -> None:
+def _stop_at_once(number: int, _frame: object) -> None:
     """End with all children. A terminal's Ctrl-C has reached the throw-away server too: it can be told nothing more."""
     for child in psutil.Process().children(recursive=True):
         child.kill()
     console.failure("interrupted; nothing is lost, the next run goes on from here")
-    os._exit(130)
+    os._exit(128 + number)
 
 
 def _kept(name: str, error: Exception) -> str:
