@@ -7,7 +7,6 @@ from rich.console import Console
 from rich.markup import escape
 
 from flows.plan import Step
-from tasks.summary import sentence as sentence
 
 COLOURS = {"ran": "green", "fresh": "dim", "kept": "yellow", "stale": "yellow"}
 

@@ -13,7 +13,7 @@ from prefect.tasks import exponential_backoff
 from flows import console
 from flows.plan import Plan, Step, explain
 from flows.worker import Worker
-from tasks import versioning
+from tasks import summary, versioning
 from tasks.errors import MovedInputError, UnreachableError
 from tasks.schema import AnyDataset, StageLimits
 
@@ -53,7 +53,7 @@ def step_task(step: Step, job: Job, seconds: float) -> State[Any]:
     first = not versioning.recorded(job.root, step.name)
     counted = _run_and_record(step, job, seconds)
     why = "" if first else f"   because {explain(reasons)}"
-    console.step(step, "ran", console.sentence(counted) + why, counted["seconds"])
+    console.step(step, "ran", summary.sentence(counted) + why, counted["seconds"])
     return Completed(message=f"because {explain(reasons)}")
 
 
