@@ -3,8 +3,13 @@
 import sys
 from pathlib import Path
 
-from tasks import stages, summary
-from tasks.errors import TransferError
+try:
+    from tasks import stages, summary
+    from tasks.errors import TransferError
+except ModuleNotFoundError as missing:
+    sys.exit(
+        f"{missing.name} is not installed for {sys.executable}; activate the environment: source .venv/bin/activate"
+    )
 
 
 def main(arguments: list[str]) -> int:

@@ -118,9 +118,10 @@ class Project:
 
 
 def environment() -> dict[str, str]:
-    """The environment of a user who set nothing: no server, no tracking address."""
+    """The environment of a user who activated .venv and set nothing: no server, no tracking address."""
     own = {key: value for key, value in os.environ.items() if not key.startswith(("PREFECT", "MLFLOW", "TRANSFER"))}
-    return own | {"DVC_NO_ANALYTICS": "1", "COLUMNS": "200"}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{own.get('PATH', '')}"
+    return own | {"DVC_NO_ANALYTICS": "1", "COLUMNS": "200", "PATH": path}
 
 
 def make(root: Path) -> Project:
