@@ -45,6 +45,40 @@ def status(names: Names = None) -> None:
 
 
 @app.command()
+def rank(dataset: str) -> None:
+    """Tell which of a data set's candidate backbones suits it, by their frozen features, without training."""
+    from flows import ranking
+
+    ranking.rank(Path.cwd(), dataset)
+
+
+@app.command()
+def measure(
+    training: str,
+    seeds: Annotated[int, typer.Option(min=1, help="Repeat with so many seeds, from the declared one on.")] = 1,
+    folds: Annotated[int, typer.Option(min=0, help="Hold each of so many folds out once; groups stay whole.")] = 0,
+    share: Annotated[float, typer.Option(min=0.001, max=1.0, help="Learn from this share of the train split.")] = 1.0,
+    test: Annotated[bool, typer.Option("--test", help="Open the test split (counted), not validation alone.")] = False,
+) -> None:
+    """Measure a training without keeping its model: mean and deviation over seeds or folds."""
+    from flows import measuring
+
+    measuring.measure(Path.cwd(), training, seeds, folds, share, test)
+
+
+@app.command()
+def tune(
+    dataset: str,
+    trials: Annotated[int | None, typer.Option(min=1, help="So many trials, instead of the declared number.")] = None,
+    minutes: Annotated[float | None, typer.Option(min=0.01, help="Begin no trial after so many minutes.")] = None,
+) -> None:
+    """Search for a better training of a data set, on validation; write it into params.yaml as DATASET-tuned."""
+    from flows import tuning
+
+    tuning.tune(Path.cwd(), dataset, trials, minutes)
+
+
+@app.command()
 def predict(
     dataset: str,
     inputs: Annotated[list[str], typer.Argument(metavar="FILE|FOLDER|TABLE|- ...")],

@@ -1,7 +1,6 @@
 """Reads params.yaml into its typed shape and tells all its faults at once."""
 
-import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -9,8 +8,9 @@ from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from tasks.errors import ConfigError
-from tasks.schema import METRICS, AnyDataset, AnyTraining, Config, PartialTraining, TableSource
+from tasks import searches
+from tasks.errors import ConfigError, did_you_mean
+from tasks.schema import LOSSES, METRICS, OWN_KEYS, AnyDataset, AnyTraining, Config, DeepTraining, TableSource
 
 PARAMS = "params.yaml"
 
@@ -67,12 +67,6 @@ def _look_up(kind: str, name: str, entries: dict[str, Entry]) -> Entry:
     raise ConfigError(f'no {kind} "{name}" in {PARAMS}; there are: {", ".join(entries)}{did_you_mean(name, entries)}')
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return ". Did you mean X?" for the nearest of the known names, or nothing where none is near."""
-    near = difflib.get_close_matches(name, list(known), n=1)
-    return f". Did you mean {near[0]}?" if near else ""
-
-
 def _with_names(content: dict[str, Any]) -> dict[str, Any]:
     """Give each entry its own name, and each data set the backbone it names."""
     kinds = ("backbones", "datasets", "trainings")
@@ -111,9 +105,8 @@ def _contradictions(config: Config) -> Iterator[str]:
             own, other = getattr(entry, key), getattr(owner, key)
             if own != other:
                 yield f"trainings.{name}.{key}: {own}, but data set {owner.name} is {other}"
-        monitors = ("loss", *METRICS[entry.objective])
-        if isinstance(entry, PartialTraining) and entry.monitor not in monitors:
-            yield f"trainings.{name}.monitor: {entry.monitor!r} is not one of {monitors}"
+        if isinstance(entry, DeepTraining):
+            yield from (f"trainings.{name}.{fault}" for fault in _misfits(entry))
     for name, owner in config.datasets.items():
         own = [key for key, value in config.trainings.items() if value.dataset == name]
         for wanted in owner.evaluate.trainings:
@@ -127,6 +120,35 @@ def _contradictions(config: Config) -> Iterator[str]:
             )
         if owner.evaluate.metric not in METRICS[owner.objective]:
             yield f"datasets.{name}.evaluate.metric: {owner.evaluate.metric!r} is not one of {METRICS[owner.objective]}"
+    yield from _strange_candidates(config)
+    for name in config.searches:
+        yield from searches.faults(config, name, _misfits)
+
+
+def _strange_candidates(config: Config) -> Iterator[str]:
+    """Tell the candidates that are no backbones, or of no data set."""
+    for name, candidates in config.candidates.items():
+        if name not in config.datasets:
+            known = list(config.datasets)
+            yield f"candidates.{name}: no {name!r} under datasets; there are {known}{did_you_mean(name, known)}"
+        for number, candidate in enumerate(candidates):
+            known, wanted = list(config.backbones), candidate.backbone
+            if wanted not in known:
+                near = did_you_mean(wanted, known)
+                yield f"candidates.{name}.{number}.backbone: no {wanted!r} under backbones; there are {known}{near}"
+
+
+def _misfits(entry: DeepTraining[Any]) -> Iterator[str]:
+    """Tell the keys of a training that do not fit its strategy or its objective."""
+    monitors = ("loss", *METRICS[entry.objective])
+    if entry.monitor not in monitors:
+        yield f"monitor: {entry.monitor!r} is not one of {monitors}"
+    if entry.loss.kind not in LOSSES[entry.objective]:
+        yield f"loss.kind: {entry.loss.kind!r} is no loss for {entry.objective}; there are {LOSSES[entry.objective]}"
+    for key in ("head", "blocks", "adapters"):
+        wanted, given = key in OWN_KEYS[entry.strategy], getattr(entry, key) is not None
+        if wanted != given:
+            yield f"{key}: strategy {entry.strategy} {'needs it' if wanted else 'has none; write null'}"
 
 
 def _told_elsewhere(location: tuple[str | int, ...]) -> bool:

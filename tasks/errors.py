@@ -1,5 +1,8 @@
 """What a user can get wrong, as one family: each message is one line that names the culprit and the mend."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class TransferError(Exception):
     """A mistake or an accident the user can mend: shown as one line, without a traceback."""
@@ -43,3 +46,9 @@ class RegistryError(TransferError):
 
 class BadSample(Exception):  # noqa: N818 - a verdict on one sample, not an error of the run
     """One sample is unusable: it is refused with this reason and the rest go on."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return ". Did you mean X?" for the nearest of the known names, or nothing where none is near."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f". Did you mean {near[0]}?" if near else ""

@@ -21,7 +21,6 @@ from tasks.records import journal, tracking
 from tasks.schema import AnyDataset
 from tasks.workspace import Workspace, write_json
 
-OPENINGS = "test-openings"
 SPLITS = ("train", "validation", "test")
 
 Rows = dict[str, Array]
@@ -33,7 +32,7 @@ def evaluate(params: AnyDataset, workspace: Workspace) -> Path:
     devices.threads()
     prepared = Prepared(workspace.prepared)
     rows = {split: _rows(prepared, split, params.name) for split in SPLITS}
-    openings = _count_opening(workspace)
+    openings = workspace.count_test_opening()
     findings = _find(params, workspace, prepared, rows)
     counts = {split: len(numbers) for split, numbers in rows.items()}
     with workspace.replacing(workspace.evaluation) as folder:
@@ -52,13 +51,6 @@ def _rows(prepared: Prepared, split: str, name: str) -> Array:
     if not len(rows):
         raise TrainingError(f"{name}: the {split} split holds no samples; change ingest.split or add samples")
     return rows
-
-
-def _count_opening(workspace: Workspace) -> int:
-    """Count this look at the test split before it happens, and return which one it is, from 1."""
-    openings = int(workspace.counters(OPENINGS).get("openings", 0)) + 1
-    workspace.record(OPENINGS, {"openings": openings})
-    return openings
 
 
 def _find(params: AnyDataset, workspace: Workspace, prepared: Prepared, rows: Rows) -> Findings:

@@ -1,21 +1,16 @@
 """finetune: learn one training of a data set; every strategy ends in the same kind of model directory."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from safetensors.numpy import load_file
-
-from tasks import objectives, progress
-from tasks.errors import TrainingError
-from tasks.modalities import modality
-from tasks.modalities.shards import Prepared
-from tasks.neural import backbones, devices, networks
-from tasks.neural.networks import Network
-from tasks.objectives import Array, Facts, Head, Objective
+from tasks import progress
+from tasks.neural import devices
+from tasks.neural.learning import Ground, Learnt, learn, rows_of
+from tasks.neural.training import Listener
 from tasks.records import journal, tracking
-from tasks.schema import AnyTraining, PartialTraining, Weights
-from tasks.workspace import Workspace, read_json, write_json
+from tasks.schema import METRICS, AnyTraining
+from tasks.workspace import Workspace, write_json
 
 
 def finetune(params: AnyTraining, workspace: Workspace) -> Path:
@@ -34,66 +29,26 @@ def finetune(params: AnyTraining, workspace: Workspace) -> Path:
 
 
 def _learn(params: AnyTraining, workspace: Workspace, run: journal.Run) -> Path:
-    prepared = Prepared(workspace.prepared)
-    backbone = backbones.fetch(Weights.model_validate(prepared.about["backbone"]), workspace.root)
-    learns = objectives.objective(params.objective)
-    train, validation = _rows(prepared, "train", params.name), _rows(prepared, "validation", params.name)
-    facts, targets = _targets(learns, prepared, train, validation)
-    features = load_file(workspace.features / "features.safetensors")["features"]
-    head = learns.fit_head(features, targets, train, validation, params.head, params.seed)
-    network = _network(prepared, workspace, backbone, learns.outputs(facts), head)
-    history: dict[str, Any] = {"epochs": [], "best_epoch": 0}
-    if isinstance(params, PartialTraining):
-        from tasks.neural import training
-
-        network.freeze(params.blocks)
-        material = training.Material(
-            prepared, targets, train, validation, modality(params.modality), learns, facts, backbone
-        )
-        scratch = workspace.local / "checkpoints" / workspace.name / params.name
-        history = training.fine_tune(network, material, params, scratch, _listener(run, params, workspace.root))
-    report = {**history, "head": head.report, "parameters": _parameters(network, params)}
-    workspace.record(f"finetune-{params.name}", _counted(params, report))
-    return _save(params, prepared, workspace, network, facts, report)
+    ground = Ground.of(workspace)
+    train, validation = (rows_of(ground.prepared, split, params.name) for split in ("train", "validation"))
+    scratch = workspace.local / "checkpoints" / workspace.name / params.name
+    learnt = learn(params, ground, train, validation, scratch, _listener(run, params, workspace.root))
+    workspace.record(f"finetune-{params.name}", _counted(params, learnt.report))
+    target = _save(params, ground, workspace, learnt)
+    shutil.rmtree(scratch, ignore_errors=True)
+    return target
 
 
-def _rows(prepared: Prepared, split: str, training: str) -> Array:
-    rows = prepared.rows(split)
-    if not len(rows):
-        raise TrainingError(f"{training}: the {split} split holds no samples; change ingest.split or add samples")
-    return rows
-
-
-def _targets(learns: Objective, prepared: Prepared, train: Array, validation: Array) -> tuple[Facts, Array]:
-    """Return what the labels are and the targets in prepared order; those of the test split stay unread (nought)."""
-    labels = prepared.samples["label"]
-    facts = learns.learn(labels.iloc[train])
-    rows = np.sort(np.concatenate([train, validation]))
-    known = learns.targets(labels.iloc[rows], facts)
-    targets = np.zeros(len(labels), known.dtype)
-    targets[rows] = known
-    return facts, targets
-
-
-def _network(prepared: Prepared, workspace: Workspace, backbone: Path, outputs: int, head: Head) -> Network:
-    """Return the pretrained network with the head that was learnt on its frozen features."""
-    options = read_json(workspace.features / "features.json")["network"]
-    window = prepared.about["preprocess"].get("window_seconds")
-    network = networks.build(prepared.about["modality"], backbone, options["layers"], window, outputs)
-    network.graft(head.weight, head.bias)
-    return network
-
-
-def _listener(run: journal.Run, params: PartialTraining[Any], root: Path) -> Any:
+def _listener(run: journal.Run, params: AnyTraining, root: Path) -> Listener:
     """Return what is done after each epoch: tell the user, remember it, send it on its way."""
 
     def listen(scores: dict[str, float | None], epoch: int) -> None:
         told = "  ".join(
             f"{name} {value:.4f}"
             for name, value in scores.items()
-            if value is not None and name in ("train_loss", "loss", params.monitor)
+            if value is not None and name in ("train_loss", "loss", METRICS[params.objective][0])
         )
-        progress.note(f"{params.name}  epoch {epoch}/{params.epochs}  {told}")
+        progress.note(f"{params.name}  epoch {epoch}  {told}")
         run.metrics(
             {f"validation_{name}" if name != "train_loss" else name: value for name, value in scores.items()},
             epoch,
@@ -103,47 +58,34 @@ def _listener(run: journal.Run, params: PartialTraining[Any], root: Path) -> Any
     return listen
 
 
-def _parameters(network: Network, params: AnyTraining) -> dict[str, int]:
-    """Return how many numbers of the network were learnt, and how many there are."""
-    learnt = network.head if params.strategy == "head" else network
-    trained = sum(parameter.numel() for parameter in learnt.parameters() if parameter.requires_grad)
-    return {"trained": trained, "total": sum(parameter.numel() for parameter in network.parameters())}
-
-
 def _counted(params: AnyTraining, report: dict[str, Any]) -> dict[str, Any]:
     """Return the training's counters and what it says of itself."""
     trained, total = report["parameters"]["trained"], report["parameters"]["total"]
-    said = f"head with strength {report['head']['strength']:g}"
+    told = [f"head with strength {report['head']['strength']:g}"] if report["head"] else ["from random weights"]
     if report["epochs"]:
-        said += f", {len(report['epochs']) - 1} epochs, best {report['best_epoch']}"
-    return {
-        "said": f"{said}, {trained:,} of {total:,} parameters trained",
-        "epochs": max(len(report["epochs"]) - 1, 0),
-    }
+        told.append(f"{len(report['epochs']) - 1} epochs, best {report['best_epoch']}")
+        told.append(f"weights moved by {report['distance']:.1%}")
+    told.append(f"{trained:,} of {total:,} parameters trained")
+    return {"said": ", ".join(told), "epochs": max(len(report["epochs"]) - 1, 0)}
 
 
-def _save(
-    params: AnyTraining,
-    prepared: Prepared,
-    workspace: Workspace,
-    network: Network,
-    facts: Facts,
-    report: dict[str, Any],
-) -> Path:
+def _save(params: AnyTraining, ground: Ground, workspace: Workspace, learnt: Learnt) -> Path:
     """Write the model directory: Hugging Face files, pipeline.json (what it takes to answer), training.json."""
+    about = ground.prepared.about
     pipeline = {
         "training": params.name,
         "strategy": params.strategy,
         "modality": params.modality,
         "objective": params.objective,
-        "facts": facts,
-        "preprocess": prepared.about["preprocess"],
-        "network": read_json(workspace.features / "features.json")["network"],
-        "backbone": {key: prepared.about["backbone"][key] for key in ("name", "sha256")},
+        "facts": learnt.facts,
+        "preprocess": about["preprocess"],
+        "flips": list(learnt.network.flips),
+        "network": {"layers": ground.layers},
+        "backbone": {key: about["backbone"][key] for key in ("name", "sha256")},
     }
     target = workspace.model(params.name)
     with workspace.replacing(target) as fresh:
-        network.save(fresh, facts, prepared.about["preprocess"])
+        learnt.network.save(fresh, learnt.facts, about["preprocess"])
         write_json(fresh / "pipeline.json", pipeline)
-        write_json(fresh / "training.json", report)
+        write_json(fresh / "training.json", learnt.report)
     return target

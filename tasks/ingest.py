@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow
@@ -83,7 +84,7 @@ def _bring(file: Path, target: Path, identity: str, scratch: Path) -> None:
 
 
 def _manifest(table: pd.DataFrame) -> pyarrow.Table:
-    """Return the manifest: id, path or text, label, group, split, name; null where there is none."""
+    """Return the manifest: id, path or text, label, group, split, name, confidence; null where there is none."""
     is_file = table["content"].map(lambda content: isinstance(content, Path))
     columns = {
         "id": table["id"],
@@ -93,11 +94,15 @@ def _manifest(table: pd.DataFrame) -> pyarrow.Table:
         "group": table["group"].where(table["group"] != "", None),
         "split": table["split"],
         "name": table["name"],
+        "confidence": table["confidence"],
     }
-    label = pyarrow.float64() if pd.api.types.is_float_dtype(table["label"]) else pyarrow.string()
-    fields = [(name, label if name == "label" else pyarrow.string()) for name in columns]
+    fields = [(name, _type(values)) for name, values in columns.items()]
     # Without the note on pandas' version that it would carry otherwise: same samples, same bytes.
     return pyarrow.table(columns, schema=pyarrow.schema(fields))
+
+
+def _type(values: "pd.Series[Any]") -> pyarrow.DataType:
+    return pyarrow.float64() if pd.api.types.is_float_dtype(values) else pyarrow.string()
 
 
 @contextmanager

@@ -47,3 +47,15 @@ def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
     rest = iter(items)
     while batch := list(islice(rest, size)):
         yield batch
+
+
+def one_ahead(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """Yield `work(item)` of each item, in order; a thread of its own works on the next one meanwhile."""
+    coming: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(max_workers=1, initializer=_one_thread_each) as maker:
+        for item in items:
+            coming.append(maker.submit(work, item))
+            if len(coming) > 1:
+                yield coming.popleft().result()
+        while coming:
+            yield coming.popleft().result()

@@ -18,7 +18,7 @@ from tasks.progress import track
 from tasks.schema import AnyDataset
 from tasks.workspace import Workspace, write_json
 
-SAMPLE_COLUMNS = ["id", "label", "group", "split", "name"]
+SAMPLE_COLUMNS = ["id", "label", "group", "split", "name", "confidence"]
 HOUSEKEEPING = {"shard", "refused_share"}
 """Settings that leave a prepared sample as it is: who predicts need not know them."""
 SHOWN = 3

@@ -9,6 +9,9 @@ Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(gt=0)]
 Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+BelowOne = Annotated[float, Field(ge=0, lt=1)]
+Flip = Literal["horizontal", "vertical", "both"]
 Precision = Literal["auto", "float32", "bfloat16"]
 METRICS = {
     "classification": ("accuracy", "balanced_accuracy", "macro_f1", "roc_auc"),
@@ -34,6 +37,19 @@ class PackageFile(Section):
     package: str
     version: str
     sha256: Sha256
+
+
+class PackagePart(PackageFile):
+    """One of several packages that carry a file together: `part` names the piece in this one."""
+
+    part: str
+
+
+class PackageParts(Section):
+    """A file in pieces, each in a package of its own, to be laid end to end in the order of `packages`."""
+
+    kind: Literal["packages"]
+    packages: Annotated[list[PackagePart], Field(min_length=1)]
 
 
 class FolderSource(Section):
@@ -69,18 +85,22 @@ class PackageSource(PackageFile):
     """A data set that a package carries; `reader` turns its files into samples, `label` names the reader's column."""
 
     path: Path
-    reader: Literal["solar_cells", "movie_reviews", "mandarin_tones"]
+    reader: Literal["solar_cells", "movie_reviews", "movies_to_amazon", "mandarin_tones", "tones_by_speaker"]
     label: str
     licence: str
 
 
 class Columns(Section):
-    """Names of a table's columns; null where there is none."""
+    """Names of a table's columns; null where there is none.
+
+    `confidence`: how sure the annotators were that the label is right, above 0 and at most 1; an empty cell is sure.
+    """
 
     content: str
     label: str
     group: str | None
     split: str | None
+    confidence: str | None
 
 
 Source = Annotated[FolderSource | TableSource | UrlSource | PackageSource, Discriminator("kind")]
@@ -169,7 +189,11 @@ class HeadSettings(Section):
 
 
 class ImageAugment(Section):
-    """Random changes of a training image; shares are probabilities, `shift` and `scale` parts of the side."""
+    """Random changes of a training image; shares are probabilities, `shift` and `scale` parts of the side.
+
+    `mix_up`: the alpha of Beta(alpha, alpha), by which two pictures and their losses are mixed (arXiv:1710.09412); 0
+    mixes nothing. `test_flips`: the finished model answers with the mean over the picture and these mirror images.
+    """
 
     flip_horizontal: Share
     flip_vertical: Share
@@ -180,6 +204,8 @@ class ImageAugment(Section):
     brightness: Share
     contrast: Share
     saturation: Share
+    mix_up: NotNegative
+    test_flips: list[Flip]
 
 
 class TextAugment(Section):
@@ -189,7 +215,10 @@ class TextAugment(Section):
 
 
 class AudioAugment(Section):
-    """SpecAugment (doi:10.21437/Interspeech.2019-2680) masks, a shift in time, and Gaussian noise on the log-mel."""
+    """SpecAugment (doi:10.21437/Interspeech.2019-2680) masks, a shift in time, and Gaussian noise on the log-mel.
+
+    `mix_up` as for images.
+    """
 
     time_masks: Annotated[int, Field(ge=0)]
     time_mask_seconds: Annotated[float, Field(ge=0)]
@@ -197,6 +226,7 @@ class AudioAugment(Section):
     frequency_mask_bands: Annotated[int, Field(ge=0)]
     shift_seconds: Annotated[float, Field(ge=0)]
     noise: Annotated[float, Field(ge=0)]
+    mix_up: NotNegative
 
 
 class LearningRates(Section):
@@ -207,6 +237,86 @@ class LearningRates(Section):
     decay: Annotated[float, Field(gt=0, le=1)]
 
 
+class Optimizer(Section):
+    """Adam (arXiv:1412.6980), AdamW (arXiv:1711.05101) or SGD with Nesterov's momentum.
+
+    `momentum` is also Adam's beta 1; 0.999 is its beta 2. A gradient longer than `clip_norm` is shortened to it.
+    """
+
+    kind: Literal["adam", "adamw", "sgd"]
+    momentum: BelowOne
+    weight_decay: NotNegative
+    clip_norm: Positive
+
+
+class SmoothSchedule(Section):
+    """Up over the first `warmup` of all steps, then down to nought along a line or a cosine, or constant."""
+
+    kind: Literal["linear", "cosine", "constant"]
+    warmup: Share
+
+
+class StepSchedule(Section):
+    """Times `factor` after every so many epochs."""
+
+    kind: Literal["step"]
+    every: Count
+    factor: Annotated[float, Field(gt=0, lt=1)]
+
+
+class OneCycleSchedule(Section):
+    """Up over the first `warmup` of all steps and down to almost nothing, momentum the other way (arXiv:1708.07120)."""
+
+    kind: Literal["one_cycle"]
+    warmup: Share
+
+
+Schedule = Annotated[SmoothSchedule | StepSchedule | OneCycleSchedule, Discriminator("kind")]
+
+
+class CrossEntropy(Section):
+    """Cross entropy of class probabilities.
+
+    `focal`: the exponent of the focal loss (arXiv:1708.02002), 0 for the plain one. `class_weights`: each class counts
+    alike, however rare. `unsure`: samples below confidence 1 count as if sure (ignore), share their target out among
+    the classes (soften) or count for less (weigh).
+    """
+
+    kind: Literal["cross_entropy"]
+    label_smoothing: BelowOne
+    focal: NotNegative
+    class_weights: bool
+    unsure: Literal["ignore", "soften", "weigh"]
+
+
+class SquaredError(Section):
+    """Squared error in deviations of the train labels; `unsure` as for classes, but nothing to soften."""
+
+    kind: Literal["squared_error"]
+    unsure: Literal["ignore", "weigh"]
+
+
+class Huber(Section):
+    """Squared up to `delta` deviations of the train labels, beyond it linear."""
+
+    kind: Literal["huber"]
+    delta: Positive
+    unsure: Literal["ignore", "weigh"]
+
+
+Loss = Annotated[CrossEntropy | SquaredError | Huber, Discriminator("kind")]
+LOSSES = {"classification": ("cross_entropy",), "regression": ("squared_error", "huber")}
+"""The losses each objective can learn by."""
+
+
+class Adapters(Section):
+    """Low-rank updates of every linear layer and pointwise convolution (arXiv:2106.09685), scaled by alpha / rank."""
+
+    rank: Count
+    alpha: Count
+    dropout: BelowOne
+
+
 class Training(Section):
     """What every training declares: its data set (and again its modality and objective) and its strategy."""
 
@@ -215,51 +325,75 @@ class Training(Section):
     modality: Literal["image", "text", "audio"]
     objective: Literal["classification", "regression"]
     seed: int
-    head: HeadSettings
 
 
 class HeadTraining(Training):
     """A linear head on cached features; the backbone stays as it came."""
 
     strategy: Literal["head"]
+    head: HeadSettings
 
 
 Augment = TypeVar("Augment", ImageAugment, TextAugment, AudioAugment)
 
 
-class PartialTraining(Training, Generic[Augment]):
-    """The head first, then the last `blocks` blocks too; the rest is frozen.
+class DeepTraining(Training, Generic[Augment]):
+    """The network itself learns, starting from the pretrained weights and a head fitted to them, or from scratch.
 
+    | strategy | what learns | starts from |
+    | --- | --- | --- |
+    | partial | the head and the last `blocks` blocks | pretrained |
+    | full | the head and all blocks | pretrained |
+    | lora | the head and `adapters`, which are merged into the weights in the end | pretrained |
+    | scratch | everything | random weights |
+
+    `blocks`, `adapters` and `head` are null where a strategy has none. `unfreeze_every`: another block joins in after
+    so many epochs, from the last to the first (arXiv:1801.06146); null: all at once. `accumulation`: batches to one
+    step. `average`: the decay of the exponential moving average of the weights that is judged and kept; 0: none.
     `monitor` (loss, or a metric of the objective) on validation decides the best epoch; `patience` epochs without a
     better one end the training.
     """
 
-    strategy: Literal["partial"]
-    blocks: Count
+    strategy: Literal["partial", "full", "lora", "scratch"]
+    head: HeadSettings | None
+    blocks: Count | None
+    unfreeze_every: Count | None
+    adapters: Adapters | None
     epochs: Count
     patience: Count
     batch_size: Count
+    accumulation: Count
+    optimizer: Optimizer
     learning_rates: LearningRates
-    warmup: Share
-    schedule: Literal["linear", "cosine", "constant"]
-    weight_decay: Annotated[float, Field(ge=0)]
-    clip_norm: Positive
+    schedule: Schedule
+    loss: Loss
+    dropout: BelowOne
+    average: BelowOne
     monitor: str
     precision: Precision
     augment: Augment
 
 
+OWN_KEYS = {
+    "partial": ("head", "blocks"),
+    "full": ("head",),
+    "lora": ("head", "adapters"),
+    "scratch": (),
+}
+"""Which of head, blocks and adapters each strategy has; the others are null."""
+
+
 def _training_tag(value: Any) -> str:
     """Name the kind of training by strategy and modality, which decide what keys it has."""
     strategy, modality = value.get("strategy"), value.get("modality")
-    return "head training" if strategy == "head" else f"{strategy} {modality}"
+    return "head" if strategy == "head" else f"deep {modality}"
 
 
 AnyTraining = Annotated[
-    Annotated[HeadTraining, Tag("head training")]
-    | Annotated[PartialTraining[ImageAugment], Tag("partial image")]
-    | Annotated[PartialTraining[TextAugment], Tag("partial text")]
-    | Annotated[PartialTraining[AudioAugment], Tag("partial audio")],
+    Annotated[HeadTraining, Tag("head")]
+    | Annotated[DeepTraining[ImageAugment], Tag("deep image")]
+    | Annotated[DeepTraining[TextAugment], Tag("deep text")]
+    | Annotated[DeepTraining[AudioAugment], Tag("deep audio")],
     Discriminator(_training_tag),
 ]
 
@@ -312,8 +446,8 @@ class Weights(Section):
     """Pretrained weights: where they come from, the `format` they come in, and the sha256 of the weights file."""
 
     name: str
-    source: Annotated[PackageFile | HubSource | LocalSource, Discriminator("kind")]
-    format: Literal["efficientnet-lite0", "huggingface", "ctranslate2-whisper"]
+    source: Annotated[PackageFile | PackageParts | HubSource | LocalSource, Discriminator("kind")]
+    format: Literal["efficientnet-lite0", "mobilenet-v2", "huggingface", "ctranslate2-whisper"]
     file: str
     sha256: Sha256
 
@@ -363,6 +497,49 @@ class AudioDataset(Dataset[AudioPreprocess]):
 AnyDataset = Annotated[ImageDataset | TextDataset | AudioDataset, Discriminator("modality")]
 
 
+class Candidate(Section):
+    """A backbone of the catalogue that might suit a data set: whole (`layers` null), or cut to that many blocks."""
+
+    backbone: str
+    layers: Count | None
+
+
+class Interval(Section):
+    """From `low` to `high`, both included; `log`: each power of ten is as likely as another."""
+
+    low: int | float
+    high: int | float
+    log: bool
+
+
+class Choices(Section):
+    """Some values, or whole sections, one of which is taken."""
+
+    choices: Annotated[list[Any], Field(min_length=2)]
+
+
+def _range_tag(value: Any) -> str:
+    return "choices" if isinstance(value, Choices) or (isinstance(value, dict) and "choices" in value) else "interval"
+
+
+Range = Annotated[Annotated[Interval, Tag("interval")] | Annotated[Choices, Tag("choices")], Discriminator(_range_tag)]
+
+
+class Search(Section):
+    """How a better training is looked for, starting from `training` and changing the dotted keys in `ranges`.
+
+    The first `startup` trials are drawn at random and none is cut short; later ones follow what was found, and end
+    early where they stay behind, but never before epoch `warmup_epochs`.
+    """
+
+    training: str
+    trials: Count
+    seed: Annotated[int, Field(ge=0)]
+    startup: Count
+    warmup_epochs: Annotated[int, Field(ge=0)]
+    ranges: Annotated[dict[str, Range], Field(min_length=1)]
+
+
 class StageLimits(Section):
     """How often a stage is tried again after a failure that may pass, and after how many seconds it is stopped."""
 
@@ -393,3 +570,5 @@ class Config(Section):
     datasets: dict[str, AnyDataset]
     trainings: dict[str, AnyTraining]
     backbones: dict[str, Backbone]
+    candidates: dict[str, list[Candidate]]
+    searches: dict[str, Search]

@@ -18,15 +18,21 @@ def run(root: Path, stage: str, name: str) -> dict[str, Any]:
     """Run `stage` for the data set `name` (for finetune: for the training `name`) and return what it counted."""
     params = _params(root, stage, name)
     workspace = Workspace(root, params.dataset if stage == "finetune" else name)
-    function: Callable[[Any, Workspace], Path] = getattr(import_module(f"tasks.{stage}"), stage)
+    does = function(stage)
     started = time.monotonic()
     with workspace.locked(f"{stage} {name}"):
-        function(params, workspace)
+        does(params, workspace)
         label = counters_name(stage, name)
         counted = workspace.counters(label)
-        counted |= {"seconds": round(time.monotonic() - started, 1), "peak_mebibytes": _peak_mebibytes()}
+        counted |= {"seconds": round(time.monotonic() - started, 1), "peak_mebibytes": peak_mebibytes()}
         workspace.record(label, counted)
     return counted
+
+
+def function(stage: str) -> Callable[[Any, Workspace], Path]:
+    """Return what does `stage`, imported when it is asked for."""
+    found: Callable[[Any, Workspace], Path] = getattr(import_module(f"tasks.{stage}"), stage)
+    return found
 
 
 def counters_name(stage: str, name: str) -> str:
@@ -39,7 +45,7 @@ def _params(root: Path, stage: str, name: str) -> Any:
     return config.training(loaded, name) if stage == "finetune" else config.dataset(loaded, name)
 
 
-def _peak_mebibytes() -> int:
+def peak_mebibytes() -> int:
     """Return the largest resident size this process has had, in MiB (Linux counts in KiB, macOS in bytes)."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak // (1024 * 1024 if sys.platform == "darwin" else 1024)

@@ -18,6 +18,8 @@ from tasks.errors import BusyError
 
 FILES = "files.json"
 HOLDER = "TRANSFER_HOLDER"
+OPENINGS = "test-openings"
+"""The counter of how often the test split of a data set was looked at."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,12 @@ class Workspace:
         """What `stage` counted when it last ran; empty if it never did."""
         target = self.local / "counters" / self.name / f"{stage}.json"
         return dict(read_json(target)) if target.exists() else {}
+
+    def count_test_opening(self) -> int:
+        """Count a look at the test split before it happens, and return which one it is, from 1."""
+        openings = int(self.counters(OPENINGS).get("openings", 0)) + 1
+        self.record(OPENINGS, {"openings": openings})
+        return openings
 
     @contextmanager
     def locked(self, purpose: str, wait_seconds: float = 0.0) -> Iterator[None]:

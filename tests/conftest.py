@@ -123,7 +123,7 @@ def reviews(root: Path) -> TableSource:
         for number, good in enumerate([True, False] * 20)
     ]
     pd.DataFrame(rows).to_csv(root / "reviews.csv", index=False)
-    columns = Columns(content="text", label="label", group=None, split=None)
+    columns = Columns(content="text", label="label", group=None, split=None, confidence=None)
     return TableSource(kind="table", path=Path("reviews.csv"), content="text", columns=columns)
 
 

@@ -25,6 +25,7 @@ backbones:
     file: model.safetensors
     sha256: SHA256
     licence: Apache-2.0
+candidates: {}
 datasets:
   colours: &colours
     modality: text
@@ -36,7 +37,7 @@ datasets:
         kind: table
         path: texts/colours.csv
         content: text
-        columns: {content: text, label: label, group: null, split: null}
+        columns: {content: text, label: label, group: null, split: null, confidence: null}
       split: {kind: hash, by: sample, salt: a, validation: 0.2, test: 0.3}
       refused_share: 0.1
     preprocess: {tokens: 16, shard: 64, refused_share: 0.1}
@@ -59,17 +60,31 @@ trainings:
     <<: *head
     strategy: partial
     blocks: 1
+    unfreeze_every: null
+    adapters: null
     epochs: 2
     patience: 2
     batch_size: 16
+    accumulation: 1
+    optimizer: {kind: adamw, momentum: 0.9, weight_decay: 0.01, clip_norm: 1.0}
     learning_rates: {head: 0.01, backbone: 0.01, decay: 0.9}
-    warmup: 0.1
-    schedule: linear
-    weight_decay: 0.01
-    clip_norm: 1.0
+    schedule: {kind: linear, warmup: 0.1}
+    loss: {kind: cross_entropy, label_smoothing: 0.0, focal: 0.0, class_weights: false, unsure: ignore}
+    dropout: 0.0
+    average: 0.0
     monitor: loss
     precision: float32
     augment: {word_dropout: 0.1}
+searches:
+  colours:
+    training: colours-partial
+    trials: 3
+    seed: 1
+    startup: 2
+    warmup_epochs: 1
+    ranges:
+      learning_rates.head: {low: 0.0001, high: 0.1, log: true}
+      blocks: {low: 1, high: 2, log: false}
 """
 
 WORDS = {

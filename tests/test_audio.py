@@ -15,7 +15,13 @@ from tasks.schema import AudioAugment, AudioPreprocess, Config
 
 SETTINGS = AudioPreprocess(window_seconds=1, duration_limit_seconds=3, shard=8, refused_share=0.0)
 STILL = AudioAugment(
-    time_masks=0, time_mask_seconds=0, frequency_masks=0, frequency_mask_bands=0, shift_seconds=0, noise=0
+    time_masks=0,
+    time_mask_seconds=0,
+    frequency_masks=0,
+    frequency_mask_bands=0,
+    shift_seconds=0,
+    noise=0,
+    mix_up=0,
 )
 
 

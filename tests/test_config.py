@@ -96,4 +96,4 @@ def test_an_unknown_name_brings_the_nearest(config: Config) -> None:
 def test_numbers_are_read_as_dvc_reads_them(params: Path) -> None:
     content = params.read_text().replace("weight_decay: 0.01", "weight_decay: 1e-2")
     params.write_text(content)
-    assert config.load(params.parent).trainings["movie-reviews-partial"].weight_decay == 0.01
+    assert config.load(params.parent).trainings["movie-reviews-partial"].optimizer.weight_decay == 0.01

@@ -21,6 +21,9 @@ ONLY_IN = {
     "dvc": lambda path: path == "tasks/versioning.py",
 }
 """Which files may import a framework."""
+NO_RESULT = {f"tasks/neural/{name}.py" for name in ("__init__", "backbones", "checkpoints", "devices")}
+NO_RESULT |= {"tasks/objectives/__init__.py"}
+"""Tables, what sha256 pins, what says where to compute, and what only lets a killed training go on."""
 
 
 def imports(path: Path) -> set[str]:
@@ -78,6 +81,27 @@ def test_every_listed_dependency_and_parameter_exists(config: Config) -> None:
 def test_a_stage_lists_its_own_code() -> None:
     for stage, definition in read_yaml(REPOSITORY / "dvc.yaml")["stages"].items():
         assert f"tasks/{stage}.py" in definition["do"]["deps"]
+
+
+def test_finetune_lists_all_that_decides_how_a_network_learns() -> None:
+    listed = set(read_yaml(REPOSITORY / "dvc.yaml")["stages"]["finetune"]["do"]["deps"])
+    reached = {path.relative_to(REPOSITORY).as_posix() for path in reached_from(REPOSITORY / "tasks" / "finetune.py")}
+    neural = {name for name in reached if name.startswith(("tasks/neural/", "tasks/objectives/"))}
+    assert neural > {"tasks/neural/training.py", "tasks/neural/strategies.py"}
+    assert neural - listed == NO_RESULT
+
+
+def reached_from(path: Path) -> set[Path]:
+    """Every file of tasks/ that importing `path` imports in turn."""
+    found, waiting = set(), {path}
+    while waiting:
+        current = waiting.pop()
+        found.add(current)
+        files = {(REPOSITORY / name.replace(".", "/")).with_suffix(".py") for name in imports(current)}
+        packages = {file.with_suffix("") / "__init__.py" for file in files}
+        inside = (file for file in files | packages if file.exists() and (REPOSITORY / "tasks") in file.parents)
+        waiting |= set(inside) - found
+    return found
 
 
 def test_each_table_entry_has_its_file() -> None:

@@ -61,7 +61,7 @@ def small(section: dict[str, Any], raw: Workspace, root: Path) -> dict[str, Any]
     part = part.astype(object).where(part.notna(), None)
     folder = root / "own" / raw.name
     folder.mkdir(parents=True)
-    columns = {"content": "content", "label": "label", "group": "group", "split": "split"}
+    columns = {name: name for name in ("content", "label", "group", "split", "confidence")}
     source = {"kind": "folder", "path": f"own/{raw.name}", "table": "table.csv", "columns": columns}
     if section["modality"] == "text":
         source = {"kind": "table", "path": f"own/{raw.name}/table.csv", "content": "text", "columns": columns}
@@ -72,7 +72,7 @@ def small(section: dict[str, Any], raw: Workspace, root: Path) -> dict[str, Any]
             content = row.text if row.path is None else f"{row.id[:12]}{Path(row.path).suffix}"
             if row.path is not None:
                 shutil.copyfile(raw.raw / row.path, folder / content)
-            table.writerow([content, row.label, row.group or row.id, row.split])
+            table.writerow([content, row.label, row.group or row.id, row.split, row.confidence])
     return section | {"ingest": {"source": source, "split": {"kind": "column"}, "refused_share": 0.0}}
 
 

@@ -59,6 +59,7 @@ class Miniature:
             "group": [f"sheet {number // 30}" for number in numbers],
             "split": [SPLITS[number % 4] for number in numbers],
             "name": [f"digits.csv row {number}" for number in numbers],
+            "confidence": 1.0,
         })  # fmt: skip
 
     def write(self) -> None:

@@ -41,7 +41,7 @@ def workspace(root: Path) -> Workspace:
     mels = [{"mel": random.normal(size=(80, 100)).astype(np.float32)} for _ in range(SAMPLES)]
     write_shards(made.prepared, [mels[:6], mels[6:]])
     names = sorted(hashlib.sha256(bytes([number])).hexdigest() for number in range(SAMPLES))
-    columns = {"id": names, "label": "1", "group": None, "split": "train", "name": names}
+    columns = {"id": names, "label": "1", "group": None, "split": "train", "name": names, "confidence": 1.0}
     pd.DataFrame(columns).to_parquet(made.prepared / "samples.parquet")
     write_json(made.prepared / "prepared.json", {"preprocess": {"window_seconds": 1}})
     return made

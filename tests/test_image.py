@@ -28,6 +28,8 @@ STILL = ImageAugment(
     brightness=0,
     contrast=0,
     saturation=0,
+    mix_up=0,
+    test_flips=[],
 )
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from tasks.errors import SampleShareError, SourceError
 from tasks.ingest import ingest
-from tasks.schema import AnyDataset, Columns, FolderSource, HashSplit, TableSource
+from tasks.schema import AnyDataset, Columns, ColumnSplit, FolderSource, HashSplit, TableSource
 from tasks.workspace import Workspace, file_hashes, sha256_of
 
 HASH = HashSplit(kind="hash", by="sample", salt="a", validation=0.2, test=0.2)
@@ -147,16 +147,60 @@ def test_the_same_text_in_two_declared_splits_is_refused(
     rows += [row("leak", "a", "train"), row("leak", "a", "test"), row("odd", "a", "dev")]
     rows += [row("v", "a", "validation"), row("t", "a", "test"), row("t", "a", "test")]
     pd.DataFrame(rows).to_csv(workspace.root / "reviews.csv", index=False)
-    columns = Columns(content="text", label="label", group=None, split="split")
+    columns = Columns(content="text", label="label", group=None, split="split", confidence=None)
     source = texts.ingest.source.model_copy(update={"columns": columns})
-    from tasks.schema import ColumnSplit
-
     changes = {"name": "set", "ingest.source": source, "ingest.split": ColumnSplit(kind="column")}
     ingest(tiny_dataset("movie-reviews", changes | {"ingest.refused_share": 0.5}), workspace)
     assert counters(workspace) == [16, 12, 3, 1]
     told = refused(workspace)
     assert "hold the same but stand in the splits test and train" in told["reviews.csv row 12"]
     assert told["reviews.csv row 14"] == "its split is 'dev'; expected train, validation, test"
+
+
+@pytest.fixture
+def unsure(scores: AnyDataset) -> AnyDataset:
+    """Parameters for the table of texts with a column of confidence."""
+    columns = scores.ingest.source.columns.model_copy(update={"confidence": "sure"})
+    source = scores.ingest.source.model_copy(update={"columns": columns})
+    return scores.model_copy(update={"ingest": scores.ingest.model_copy(update={"source": source})})
+
+
+def test_confidence_goes_into_the_manifest(unsure: AnyDataset, workspace: Workspace) -> None:
+    table = pd.read_csv(workspace.root / "reviews.csv", dtype=str).assign(sure="")
+    table.loc[:3, "sure"] = ["0.5", " 1 ", "1e-3", "  "]
+    table.to_csv(workspace.root / "reviews.csv", index=False)
+    ingest(unsure, workspace)
+    kept = manifest(workspace).set_index("name")["confidence"]
+    assert kept.dtype == "float64"
+    assert [kept[f"reviews.csv row {row}"] for row in range(2, 6)] == [0.5, 1, 0.001, 1]
+    assert (kept == 1).sum() == 38
+
+
+def test_without_a_column_every_label_is_sure(scores: AnyDataset, workspace: Workspace) -> None:
+    ingest(scores, workspace)
+    assert manifest(workspace)["confidence"].tolist() == [1.0] * 40
+
+
+def test_impossible_confidences_are_refused(unsure: AnyDataset, workspace: Workspace) -> None:
+    given = ["0", "-0.5", "1.01", "nan", "inf", "high", "50 %"]
+    table = pd.read_csv(workspace.root / "reviews.csv", dtype=str).assign(sure="1.0")
+    table.loc[: len(given) - 1, "sure"] = given
+    table.to_csv(workspace.root / "reviews.csv", index=False)
+    ingest(unsure, workspace)
+    assert refused(workspace) == {
+        f"reviews.csv row {row}": f"its confidence {value!r} is no number above 0 and at most 1"
+        for row, value in enumerate(given, start=2)
+    }
+    assert counters(workspace) == [40, 33, 7, 0]
+
+
+def test_of_duplicates_the_first_says_how_sure_its_label_is(unsure: AnyDataset, workspace: Workspace) -> None:
+    table = pd.read_csv(workspace.root / "reviews.csv", dtype=str).assign(sure="0.5")
+    again = table.iloc[:2].assign(sure=["0.9", ""])
+    pd.concat([table, again]).to_csv(workspace.root / "reviews.csv", index=False)
+    ingest(unsure, workspace)
+    assert counters(workspace) == [42, 40, 0, 2]
+    assert set(manifest(workspace)["confidence"]) == {0.5}
 
 
 def test_missing_and_impossible_labels(scores: AnyDataset, workspace: Workspace) -> None:
@@ -253,6 +297,26 @@ def test_the_real_sets(real_raw: Callable[[str], Workspace], name: str, counts: 
     assert shares["test"] == pytest.approx(0.25, abs=0.02)
     if table["group"].notna().all():
         assert (table.groupby("group")["split"].nunique() == 1).all()
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(
+    ("name", "reader", "counts"),
+    [
+        ("movie-reviews", "movies_to_amazon", [14178, 14166, 0, 12]),
+        ("mandarin-tones", "tones_by_speaker", [2358, 2358, 0, 0]),
+    ],
+)
+def test_real_sets_that_are_asked_elsewhere(
+    tiny_dataset: Make, config: Any, real_root: Path, name: str, reader: str, counts: list[int]
+) -> None:
+    source = config.datasets[name].ingest.source.model_copy(update={"reader": reader})
+    workspace = Workspace(real_root, reader)
+    ingest(tiny_dataset(name, {"ingest.source": source, "ingest.split": ColumnSplit(kind="column")}), workspace)
+    assert counters(workspace) == counts
+    table = manifest(workspace)
+    asked = table["name"].str.contains("amazon" if name == "movie-reviews" else r"/5\.ogg$")
+    assert (asked == (table["split"] == "test")).all()
 
 
 @pytest.mark.integration

@@ -58,6 +58,7 @@ def raw(root: Path) -> Make:
 
 def _row(folder: Path, name: str, content: bytes | str, number: int) -> dict[str, Any]:
     row = {"path": None, "text": None, "label": "ab"[number % 2], "group": None, "split": "train", "name": name}
+    row["confidence"] = 1 / (number + 1)
     folder.mkdir(parents=True, exist_ok=True)
     if isinstance(content, str):
         return {**row, "id": hashlib.sha256(content.encode()).hexdigest(), "text": content}
@@ -132,6 +133,16 @@ def test_unusable_samples_are_named_and_the_rest_goes_on(dataset: Any, raw: Make
     assert refused["gone.png"] == "its file raw/files/gone.png cannot be read (No such file or directory)"
     assert refused["other.png"] == "its file raw/files/other.png was changed after ingest"
     assert workspace.counters("preprocess") == {"read": 9, "decoded": 5, "refused": 4}
+
+
+def test_every_sample_keeps_what_ingest_said_of_it(dataset: Any, raw: Make) -> None:
+    workspace = raw(pictures(3) | {"bad.png": b"no image"} | {"last.png": encoded(picture(seed=9), "PNG")})
+    preprocess(dataset("image"), workspace)
+    samples = Prepared(workspace.prepared).samples
+    assert list(samples.columns) == ["id", "label", "group", "split", "name", "confidence"]
+    assert samples["confidence"].dtype == "float64"
+    kept = samples.set_index("name")["confidence"].to_dict()
+    assert kept == {"0.png": 1, "1.png": 1 / 2, "2.png": 1 / 3, "last.png": 1 / 5}
 
 
 def test_too_many_unusable_samples_stop_the_stage(dataset: Any, raw: Make) -> None:

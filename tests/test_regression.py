@@ -16,7 +16,7 @@ from tasks.errors import TrainingError
 from tasks.evaluation import bootstrap, plots
 from tasks.objectives import Facts, regression
 from tasks.objectives import regression_measures as measures
-from tasks.schema import HeadSettings
+from tasks.schema import HeadSettings, SquaredError
 
 FACTS: Facts = {"mean": 0.0, "deviation": 2.0}
 TRAIN, VALIDATION = np.arange(300), np.arange(300, 442)
@@ -82,8 +82,10 @@ def test_the_strength_is_chosen_by_validation_error_the_strongest_tried_first(di
 
 
 def test_the_loss_is_in_units_of_the_variance() -> None:
-    loss = regression.loss(torch.tensor([[1.0], [3.0]]), torch.tensor([3.0, 3.0]), FACTS)
-    assert loss.item() == pytest.approx((4 + 0) / 2 / 4)
+    squared = SquaredError(kind="squared_error", unsure="ignore")
+    criterion = regression.criterion(squared, np.float32([1, 5]), FACTS)
+    losses = criterion(torch.tensor([[1.0], [3.0]]), torch.tensor([3.0, 3.0]), torch.ones(2))
+    assert losses.tolist() == [4 / 4, 0]
     assert regression.score(column(1, 3), np.float32([3, 2]), FACTS)["loss"] == pytest.approx((4 + 1) / 2 / 4)
 
 

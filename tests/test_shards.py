@@ -30,7 +30,8 @@ def folder(tmp_path: Path) -> Path:
     samples = [ragged(number) for number in range(23)]
     assert write_shards(tmp_path, [samples[:10], samples[10:20], [], samples[20:]]) == [10, 10, 3]
     splits = ["train", "validation", "test"]
-    pd.DataFrame({"split": [splits[row % 3] for row in range(23)]}).to_parquet(tmp_path / "samples.parquet")
+    columns = {"split": [splits[row % 3] for row in range(23)], "confidence": 1.0}
+    pd.DataFrame(columns).to_parquet(tmp_path / "samples.parquet")
     write_json(tmp_path / "prepared.json", {"modality": "text"})
     return tmp_path
 

@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+import shutil
+import tarfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,8 @@ from tasks.errors import ConfigError, SourceError
 from tasks.schema import Columns, FolderSource, TableSource, UrlSource
 from tasks.sources import Refused, Sample, readers
 
-TEXTS = {"content": "text", "label": "label", "group": None, "split": None}
-PATHS = {"content": "file", "label": "label", "group": None, "split": None}
+TEXTS = {"content": "text", "label": "label", "group": None, "split": None, "confidence": None}
+PATHS = TEXTS | {"content": "file"}
 
 
 def find(source: Any, root: Path) -> list[Sample | Refused]:
@@ -112,11 +114,11 @@ def test_pipes_are_refused(root: Path) -> None:
 def test_a_folder_with_a_table(root: Path) -> None:
     write(root / "set/a/1.png")
     write(root / "secret.png")
-    rows = ["file,label,who", "a/1.png,cat,ann", "gone.png,dog,bob", "../secret.png,dog,bob", ",cat,ann"]
-    write(root / "set/labels.csv", "\n".join([*rows, f"{root}/secret.png,dog,bob"]))
-    columns = Columns(content="file", label="label", group="who", split=None)
+    rows = ["file,label,who,sure", "a/1.png,cat,ann,0.7", "gone.png,dog,bob,", "../secret.png,dog,bob,", ",cat,ann,"]
+    write(root / "set/labels.csv", "\n".join([*rows, f"{root}/secret.png,dog,bob,"]))
+    columns = Columns(content="file", label="label", group="who", split=None, confidence="sure")
     found = find(folder("labels.csv", columns), root)
-    assert found[0] == Sample("a/1.png", root / "set/a/1.png", "cat", "ann", "")
+    assert found[0] == Sample("a/1.png", root / "set/a/1.png", "cat", "ann", "", "0.7")
     assert reasons(found) == {
         "gone.png": "there is no such file",
         "../secret.png": "leads out of the source's folder",
@@ -173,6 +175,17 @@ def test_files_named_by_a_table(root: Path) -> None:
     found = find(table("data/index.csv", content="path"), root)
     assert labels(found) == {"pictures/1.png": "cat"}
     assert len(found) == 2
+
+
+@pytest.mark.parametrize("content", ["text", "path"])
+def test_how_sure_the_annotators_were_is_read_as_it_stands(root: Path, content: str) -> None:
+    write(root / "1.png")
+    write(root / "a.csv", "text,file,label,sure\nfine,1.png,x,0.50\nfine,1.png,x,\nfine,1.png,x,high\n")
+    found = find(table("a.csv", content, confidence="sure"), root)
+    assert [one.confidence for one in found] == ["0.50", "", "high"]
+    assert {one.confidence for one in find(table("a.csv", content), root)} == {""}
+    with pytest.raises(SourceError, match=r"a\.csv: no column certainty; there are: text, file, label, sure"):
+        find(table("a.csv", content, confidence="certainty"), root)
 
 
 @pytest.mark.parametrize(
@@ -235,11 +248,12 @@ def test_an_archive_at_an_address(root: Path) -> None:
 
 
 def test_a_table_at_an_address(root: Path) -> None:
-    source = address(root, "a%20b.csv", b"text,label\nfine,x\n", table("a%20b.csv"))
+    source = address(root, "a%20b.csv", b"text,label,sure\nfine,x,0.9\n", table("a%20b.csv"))
     source = source.model_copy(update={"url": source.url.replace("%2520", "%20")})
     (root / "server/a%20b.csv").rename(root / "server/a b.csv")
-    source = source.model_copy(update={"inside": table("a b.csv")})
-    assert labels(find(source, root)) == {"a b.csv row 2": "x"}
+    source = source.model_copy(update={"inside": table("a b.csv", confidence="sure")})
+    found = find(source, root)
+    assert [(one.name, one.label, one.confidence) for one in found] == [("a b.csv row 2", "x", "0.9")]
 
 
 def test_a_fetched_file_outlives_its_server(root: Path) -> None:
@@ -298,10 +312,112 @@ def test_solar_groups_are_blocks_inside_a_run(root: Path) -> None:
     assert {one.label for one in readers.solar_cells(root, "probability")} == {"0.6666666666666666"}
 
 
-def test_tones_and_syllables(root: Path) -> None:
-    names = ["ㄅㄚ/3.ogg", "ㄅㄚ1/3.ogg", "ㄅㄚ4/5.ogg"]
+@pytest.mark.parametrize(
+    ("probability", "label", "confidence"),
+    [
+        ("0.0", "functional", 1),
+        ("0.3333333333333333", "functional", 2 / 3),
+        ("0.6666666666666666", "defective", 2 / 3),
+        ("1.0", "defective", 1),
+    ],
+)
+def test_solar_labels_are_as_sure_as_their_annotators(
+    root: Path, probability: str, label: str, confidence: float
+) -> None:
+    write(root / "elpv_dataset/data/labels.csv", f"images/1.png  {probability}  mono")
+    write(root / "elpv_dataset/data/images/1.png")
+    (found,) = readers.solar_cells(root, "defective")
+    assert (found.label, float(found.confidence)) == (label, pytest.approx(confidence, abs=1e-9))
+    (found,) = readers.solar_cells(root, "probability")
+    assert (found.label, found.confidence) == (probability, "")
+
+
+def test_two_thirds_are_one_confidence(root: Path) -> None:
+    rows = ["images/1.png  0.3333333333333333  mono", "images/1.png  0.6666666666666666  mono"]
+    write(root / "elpv_dataset/data/labels.csv", "\n".join(rows))
+    write(root / "elpv_dataset/data/images/1.png")
+    assert len({one.confidence for one in readers.solar_cells(root, "defective")}) == 1
+
+
+def sentences(root: Path, movies: list[tuple[str, str]], amazon: list[tuple[str, str, str]]) -> None:
+    """Write the package of the reviews: (score, text) of films, (id, score, text) of Amazon."""
+    tables = {
+        "movieReview": [(str(number), *row) for number, row in enumerate(movies, start=1)],
+        "amazonReview": amazon,
+    }
+    for kind, rows in tables.items():
+        lines = "\r\n".join("\t".join(row) for row in rows)
+        write(root / f"hutto_ICWSM_2014/{kind}Snippets_GroundTruth.txt", lines)
+    target = root / "vader/additional_resources/hutto_ICWSM_2014.tar.gz"
+    target.parent.mkdir(parents=True)
+    with tarfile.open(target, "w:gz") as archive:
+        archive.add(root / "hutto_ICWSM_2014", "hutto_ICWSM_2014")
+    shutil.rmtree(root / "hutto_ICWSM_2014")
+
+
+def test_films_are_learnt_from_and_products_are_asked(root: Path) -> None:
+    films = [("-1.5" if number % 2 else "2", f"film {number}") for number in range(500)]
+    products = [("1_1", "-0.9", "no picture"), ("1_2", "0", "so so"), ("309_2", "2.1", "fine")]
+    sentences(root, [*films, ("0", "nothing")], products)
+    found = readers.movies_to_amazon(root, "sentiment")
+    assert [(one.content, one.label, one.group, one.split) for one in found[500:]] == [
+        ("no picture", "negative", "document 1", "test"),
+        ("fine", "positive", "document 309", "test"),
+    ]
+    assert found[501].name == "amazonReviewSnippets_GroundTruth.txt row 3"
+    learnt = found[:500]
+    assert [one.label for one in learnt[:2]] == ["positive", "negative"]
+    assert {(one.group, one.confidence) for one in learnt} == {("", "")}
+    assert {one.split for one in learnt} == {"train", "validation"}
+    assert sum(one.split == "validation" for one in learnt) == pytest.approx(50, abs=15)
+
+
+def test_a_film_sentence_stays_in_its_split_when_others_come(root: Path) -> None:
+    films = [("1", f"film {number}") for number in range(60)]
+    drawn = []
+    for name, rows in {"before": films, "after": [*films[30:], *films[:30], ("1", "new"), films[0]]}.items():
+        sentences(root / name, rows, [("1_1", "1", "fine")])
+        drawn.append({one.content: one.split for one in readers.movies_to_amazon(root / name, "sentiment")})
+    assert drawn[0].items() <= drawn[1].items()
+
+
+def test_film_reviews_bring_no_split_and_no_group(root: Path) -> None:
+    sentences(root, [("1", "fine"), ("0", "so so")], [("1_1", "1", "good")])
+    (found,) = readers.movie_reviews(root, "sentiment")
+    assert found == Sample("movieReviewSnippets_GroundTruth.txt row 1", "fine", "positive", "", "", "")
+
+
+@pytest.mark.parametrize(
+    ("reader", "label"), [("movies_to_amazon", "score"), ("tones_by_speaker", "speaker"), ("mandarin_tones", "x")]
+)
+def test_labels_no_reader_offers(root: Path, reader: str, label: str) -> None:
+    with pytest.raises(
+        SourceError, match=rf"ingest\.source\.label: no '{label}'; this reader offers (sentiment|tone)$"
+    ):
+        readers.READERS[reader](root, label)
+
+
+def recordings(root: Path, names: list[str]) -> None:
     for name in names:
         write(root / "usr/share/gcin-voice/ogg" / name)
+
+
+def test_one_speaker_is_learnt_from_and_the_other_is_asked(root: Path) -> None:
+    names = [f"{syllable}{tone}/{speaker}.ogg" for syllable in range(200) for tone in "ab" for speaker in (3, 5)]
+    recordings(root, [name.replace("a/", "ㄚ2/").replace("b/", "ㄚ4/") for name in names])
+    found = readers.tones_by_speaker(root, "tone")
+    drawn = pd.DataFrame(found).groupby("group")["split"].agg(["nunique", "first", "size"])
+    assert len(found) == 800 and (drawn["nunique"] == 1).all() and (drawn["size"] == 2).all()
+    asked = drawn.index.str.endswith(" speaker 5")
+    assert set(drawn.loc[asked, "first"]) == {"test"} and asked.sum() == 200
+    assert (drawn.loc[~asked, "first"] == "validation").sum() == pytest.approx(30, abs=15)
+    assert set(drawn.loc[~asked, "first"]) == {"train", "validation"}
+    assert found[0]._replace(group="", split="") == readers.mandarin_tones(root, "tone")[0]._replace(group="")
+
+
+def test_tones_and_syllables(root: Path) -> None:
+    names = ["ㄅㄚ/3.ogg", "ㄅㄚ1/3.ogg", "ㄅㄚ4/5.ogg"]
+    recordings(root, names)
     found = readers.mandarin_tones(root, "tone")
     assert labels(found) == dict(zip(names, ["1", "neutral", "4"], strict=True))
     assert {one.group for one in found} == {"ㄅㄚ"}
@@ -331,3 +447,26 @@ def test_movie_scores_keep_the_zeros(real_root: Path, tmp_path: Path, config) ->
     scores = [float(one.label) for one in found]
     assert (len(scores), scores.count(0)) == (10605, 37)
     assert found[1].content.startswith("The gorgeously elaborate continuation of ''The Lord of the Rings''")
+
+
+SHIFTS = {
+    "movies_to_amazon": ("movie-reviews", {"train": 9530, "validation": 1038, "test": 3610}),
+    "tones_by_speaker": ("mandarin-tones", {"train": 1049, "validation": 151, "test": 1158}),
+}
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("reader", SHIFTS)
+def test_what_is_asked_comes_from_elsewhere(real_root: Path, tmp_path: Path, config, reader: str) -> None:
+    name, counts = SHIFTS[reader]
+    source = config.datasets[name].ingest.source.model_copy(update={"reader": reader})
+    found = pd.DataFrame(sources.source("package").find(source, real_root, tmp_path))
+    assert found["split"].value_counts().to_dict() == counts
+    assert (found[found["group"] != ""].groupby("group")["split"].nunique() == 1).all()
+    assert all(set(part) == set(found["label"]) for _, part in found.groupby("split")["label"])
+
+
+@pytest.mark.integration
+def test_solar_confidence(real_root: Path, tmp_path: Path, config) -> None:
+    found = sources.source("package").find(config.datasets["solar-cells"].ingest.source, real_root, tmp_path)
+    assert pd.Series([one.confidence for one in found]).value_counts().to_dict() == {"1": 2223, "0.666666666667": 401}

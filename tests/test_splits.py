@@ -67,6 +67,13 @@ def test_the_draw_is_the_same_everywhere() -> None:
     assert letters == "aereaeeraere"
 
 
+def test_a_place_depends_on_salt_and_key_alone_and_lies_between_0_and_1() -> None:
+    places = [splits.place("salt", str(number)) for number in range(2000)]
+    assert places == [splits.place("salt", str(number)) for number in range(2000)]
+    assert 0 <= min(places) < 0.01 and 0.99 < max(places) < 1
+    assert places[0] != splits.place("pepper", "0")
+
+
 def test_missing_groups_are_told() -> None:
     data = table(10, groups=3)
     data.loc[4, "group"] = ""

@@ -46,6 +46,7 @@ def write_model(target: Path, training: str, note: str = "") -> Path:
         "objective": "classification",
         "facts": FACTS,
         "preprocess": PREPROCESS,
+        "flips": [],
         "network": {"layers": None},
         "backbone": {"name": "tiny", "sha256": "0" * 64},
     }
@@ -65,6 +66,7 @@ def write_raw(workspace: Workspace, texts: list[str]) -> pd.DataFrame:
             "label": [LABELS[row % 2] for row in range(len(texts))],
             "split": "test",
             "name": [f"row {row}" for row in range(len(texts))],
+            "confidence": 1.0,
         }
     )
     workspace.raw.mkdir(parents=True, exist_ok=True)

@@ -100,7 +100,7 @@ class Prepared(Sequence[Arrays]):
 
     @cached_property
     def samples(self) -> pd.DataFrame:
-        """Return samples.parquet: id, label, group, split, name; row i describes `self[i]`."""
+        """Return samples.parquet: id, label, group, split, name, confidence; row i describes `self[i]`."""
         return pd.read_parquet(self.folder / "samples.parquet")
 
     def rows(self, split: str) -> "np.ndarray[Any, np.dtype[np.int64]]":

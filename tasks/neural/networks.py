@@ -1,6 +1,6 @@
 """A pretrained network with a linear head on its features, whatever it reads."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.nn import functional
 
 from tasks.errors import TrainingError
 from tasks.neural import architectures, convolutions, pooling, pretrained, processors
@@ -17,15 +18,22 @@ from tasks.workspace import read_json
 
 HEAD = "head.safetensors"
 """The head, where the stock class has no place for one."""
+FLIPS = {"horizontal": [3], "vertical": [2], "both": [2, 3]}
+"""The axes of [B, 3, H, W] along which a picture is mirrored."""
 
 
-def build(modality: str, directory: Path, layers: int | None, window_seconds: int | None, outputs: int) -> "Network":
+def build(
+    modality: str, directory: Path, layers: int | None, window_seconds: int | None, outputs: int, random: bool = False
+) -> "Network":
     """Return the pretrained network in `directory` with a fresh head, all zeros, of `outputs` numbers.
 
     `layers`: how many of its blocks are kept, null all. `window_seconds`: how much an audio network hears.
+    `random`: the weights are drawn anew, by torch's global generator, as the architecture's authors begin.
     BackboneError if the directory holds no network for `modality`, or none that can be cut so.
     """
     model = pretrained.fresh(modality, directory, layers, window_seconds, outputs)
+    if random:
+        model = pretrained.unlearnt(model)
     network = Network(model, modality, directory, outputs)
     nn.init.zeros_(network.head.weight)
     nn.init.zeros_(network.head.bias)
@@ -34,13 +42,14 @@ def build(modality: str, directory: Path, layers: int | None, window_seconds: in
 
 def load(directory: Path) -> "Network":
     """Return the network that Network.save wrote to `directory`; its pipeline.json tells the modality."""
-    modality = read_json(directory / "pipeline.json")["modality"]
+    about = read_json(directory / "pipeline.json")
+    modality = about["modality"]
     model = pretrained.saved(modality, directory)
-    if not (directory / HEAD).exists():
-        return Network(model, modality, directory, model.config.num_labels)
-    head = load_file(directory / HEAD)
-    network = Network(model, modality, directory, len(head["bias"]))
-    network.head.load_state_dict(head)
+    head = load_file(directory / HEAD) if (directory / HEAD).exists() else None
+    network = Network(model, modality, directory, model.config.num_labels if head is None else len(head["bias"]))
+    if head is not None:
+        network.head.load_state_dict(head)
+    network.flips = about.get("flips", [])
     return network
 
 
@@ -53,7 +62,15 @@ class Network(nn.Module):
 
     `blocks` are the names of the trunk's parameters from input to output, stem first; what stands between the
     last block and the head belongs to the last. Parameters that never learn are in none.
+
+    `dropout` is the share of features left out while it learns. `flips` name mirror images of a picture, over which
+    and the picture itself it averages its outputs when it answers. `statistics_learn`: whether batch normalisation
+    follows the batches it sees.
     """
+
+    dropout = 0.0
+    flips: Sequence[str] = ()
+    statistics_learn = False
 
     def __init__(self, model: Any, modality: str, directory: Path, outputs: int) -> None:
         super().__init__()
@@ -66,7 +83,8 @@ class Network(nn.Module):
             model.projector.requires_grad_(False)
         learning = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
         found = architectures.blocks(model, self.parts)
-        self.blocks = [[name for name in block if name in learning] for block in found]
+        self._own_blocks = [[name for name in block if name in learning] for block in found]
+        self.restore_blocks()
         convolutions.learn_in_float32(model)
         convolutions.compute_in_float32(model, chain.from_iterable(found[: architecture.exact]))
 
@@ -83,8 +101,18 @@ class Network(nn.Module):
         return pooling.FEATURES[self.modality](self.trunk, batch).float()
 
     def forward(self, **batch: Tensor) -> Tensor:
-        """Return float32 [B, K] = features @ head.weight.T + head.bias, in float32 under autocast too."""
-        features = self.features(**batch)
+        """Return float32 [B, K] = features @ head.weight.T + head.bias, in float32 under autocast too.
+
+        In evaluation mode the mean over the batch and its `flips`.
+        """
+        if self.training or not self.flips:
+            return self._outputs(batch)
+        pictures = batch["pixel_values"]
+        views = [pictures, *(pictures.flip(FLIPS[name]) for name in self.flips)]
+        return torch.stack([self._outputs({**batch, "pixel_values": view}) for view in views]).mean(dim=0)
+
+    def _outputs(self, batch: dict[str, Tensor]) -> Tensor:
+        features = functional.dropout(self.features(**batch), self.dropout, self.training)
         with torch.autocast(features.device.type, enabled=False):
             outputs: Tensor = self.head(features)
         return outputs
@@ -93,30 +121,54 @@ class Network(nn.Module):
         """Take over a head learnt elsewhere: float32 weight [K, D] and bias [K]."""
         self.head.load_state_dict({"weight": torch.from_numpy(weight), "bias": torch.from_numpy(bias)})
 
-    def freeze(self, blocks: int) -> None:
-        """Let only the head and the last `blocks` blocks learn; TrainingError if there are not so many.
+    def restore_blocks(self) -> None:
+        """Let `blocks` name the network's own parameters (adapters put theirs in the place)."""
+        self.blocks = [list(names) for names in self._own_blocks]
+
+    def freeze(self, blocks: int | None) -> None:
+        """Let only the head and the last `blocks` blocks learn (null: all of them).
 
         The rest takes no gradient, so none is computed through it, and stays in evaluation mode. The statistics of
-        every batch normalisation stay what they were, in blocks that learn too: few samples give poor ones, and a
-        network that trains on a batch's own and is asked with others is two networks.
+        every batch normalisation stay what they were, in blocks that learn too, unless `statistics_learn`: few
+        samples give poor ones, and a network that trains on a batch's own and is asked with others is two networks.
+        TrainingError if there are not so many blocks.
         """
-        if blocks > len(self.blocks):
-            raise TrainingError(f"blocks: {blocks} are to learn and {self.directory.name} has {len(self.blocks)}")
+        count = len(self.blocks) if blocks is None else blocks
+        if count > len(self.blocks):
+            raise TrainingError(f"blocks: {count} are to learn and {self.directory.name} has {len(self.blocks)}")
         self.trunk.requires_grad_(False)
-        for name in chain.from_iterable(self.blocks[len(self.blocks) - blocks :]):
+        for name in chain.from_iterable(self.blocks[len(self.blocks) - count :]):
             self.trunk.get_parameter(name).requires_grad_(True)
         self.train(self.training)
 
     def train(self, mode: bool = True) -> "Network":
         """Set the mode of the parts that learn; frozen ones stay in evaluation mode, whoever asks."""
         super().train(mode)
-        frozen = list(_frozen(self.trunk))
-        for module in frozen:
+        for module in _frozen(self.trunk):
             module.eval()
-        for module in self.trunk.modules() if frozen else ():
-            if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                module.eval()
+        for module in self._normalisations() if not self.statistics_learn else ():
+            module.eval()
         return self
+
+    def _normalisations(self) -> list[nn.Module]:
+        return [module for module in self.trunk.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+
+    def learning_parts(self) -> dict[str, list[str]]:
+        """Return the names, as in state_dict, of what learns at present: of the head, of each block, of statistics."""
+        parts = {"the head": [f"head.{name}" for name, _ in self.head.named_parameters()]}
+        for number, names in enumerate(self.blocks):
+            taking = [f"trunk.{name}" for name in names if self.trunk.get_parameter(name).requires_grad]
+            if taking:
+                parts[f"block {number}"] = taking
+        if self.statistics_learn and self._normalisations():
+            parts["the statistics of batch normalisation"] = [f"trunk.{name}" for name, _ in self.trunk.named_buffers()]
+        return parts
+
+    def learning_tensors(self) -> dict[str, Tensor]:
+        """Return what learns at present, by name, as it lies in the network: what is written there is in force."""
+        state = self.state_dict()
+        names = chain.from_iterable(self.learning_parts().values())
+        return {name: state[name] for name in names if name in state}
 
     def groups(self, rates: LearningRates, weight_decay: float) -> list[dict[str, Any]]:
         """Return the optimizer's parameter groups: each block learns slower than the one after it by `decay`.

@@ -46,6 +46,19 @@ def fresh(modality: str, directory: Path, layers: int | None, window_seconds: in
     return _load(STOCK[modality], directory, options)
 
 
+def unlearnt(model: Any) -> Any:
+    """Return a model of the same class and configuration with random weights, drawn by torch's global generator.
+
+    What its authors never learnt (Whisper's table of positions, a projector that lets everything through) it keeps.
+    """
+    with quiet():
+        random = type(model)(model.config, **_without_pooler(model.config.model_type))
+    fixed = {name for name, parameter in random.named_parameters() if not parameter.requires_grad}
+    kept = {name: tensor for name, tensor in model.state_dict().items() if name in fixed or "projector" in name}
+    random.load_state_dict(kept, strict=False)
+    return random
+
+
 def saved(modality: str, directory: Path) -> Any:
     """Return the stock model as it was saved."""
     return _load(STOCK[modality], directory, {})
@@ -71,8 +84,8 @@ def _countable(layers: int, config: Any, directory: Path) -> int:
 
 def _load(stock: Any, directory: Path, options: dict[str, Any]) -> Any:
     """Load a model whose weights are all there, its last layer aside if that is to be another."""
-    if stock is AutoModel and _config(directory).model_type in WITH_POOLER:
-        options = {**options, "add_pooling_layer": False}
+    if stock is AutoModel:
+        options = {**options, **_without_pooler(_config(directory).model_type)}
     with quiet():
         model, told = stock.from_pretrained(
             directory, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **SAFELY, **options
@@ -82,6 +95,10 @@ def _load(stock: Any, directory: Path, options: dict[str, Any]) -> Any:
         raise BackboneError(f"{directory.name}: its weights lack {lacking}; it is not the network it says it is")
     _align(model)
     return model
+
+
+def _without_pooler(model_type: str) -> dict[str, Any]:
+    return {"add_pooling_layer": False} if model_type in WITH_POOLER else {}
 
 
 def _align(model: torch.nn.Module) -> None:

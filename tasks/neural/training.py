@@ -1,201 +1,224 @@
-"""Fine-tuning with transformers' Trainer: discriminative rates, early stopping on validation, the best epoch kept."""
+"""Fine-tuning: discriminative rates, early stopping on validation, the best epoch kept; killed, it goes on."""
 
 import math
-import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset, Sampler
-from transformers import (
-    EarlyStoppingCallback,
-    PrinterCallback,
-    Trainer,
-    TrainerCallback,
-    TrainerControl,
-    TrainerState,
-    TrainingArguments,
-    get_scheduler,
-)
-from transformers.trainer_pt_utils import LengthGroupedSampler
+from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
 
 from tasks import progress
-from tasks.modalities import Arrays, Modality
-from tasks.modalities.shards import Prepared
-from tasks.neural import devices, inference
+from tasks.errors import TrainingError
+from tasks.neural import devices, inference, movement, optimizers
+from tasks.neural.checkpoints import Checkpoints, State
+from tasks.neural.feeding import Material, Portion, portions
 from tasks.neural.networks import Network
-from tasks.objectives import Array, Facts, Objective
-from tasks.schema import PartialTraining
+from tasks.objectives import Array
+from tasks.parallel import batched
+from tasks.schema import DeepTraining
 
 Listener = Callable[[dict[str, float | None], int], None]
-"""Called after each epoch with what was measured and the epoch's number, from 1."""
-
-
-@dataclass(frozen=True)
-class Material:
-    """What is learnt from: prepared samples, their targets (in prepared order) and the rows of two splits."""
-
-    prepared: Prepared
-    targets: Array
-    train: Array
-    validation: Array
-    modality: Modality
-    objective: Objective
-    facts: Facts
-    backbone: Path
-
-
-class Rows(Dataset[tuple[Arrays, Any]]):
-    """Some rows of the prepared samples: item i is a sample and its target."""
-
-    def __init__(self, material: Material, rows: Array) -> None:
-        self.material, self.rows = material, rows
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, item: int) -> tuple[Arrays, Any]:
-        row = int(self.rows[item])
-        return self.material.prepared[row], self.material.targets[row]
+"""Called after each epoch with what was measured and the epoch's number, from 0: the network as it came."""
 
 
 def fine_tune(
-    network: Network, material: Material, params: PartialTraining[Any], scratch: Path, listen: Listener
+    network: Network, material: Material, params: DeepTraining[Any], checkpoints: Checkpoints, listen: Listener
 ) -> dict[str, Any]:
     """Train `network` in place and leave it with the weights of its best epoch on validation.
 
     Returns {"epochs": [{"epoch", "train_loss", "loss", metrics...}], "best_epoch": int}. Epoch 0 is the network as it
-    came, with the head learnt on frozen features: a fine-tuning that never beats it is undone. `scratch` holds
-    checkpoints meanwhile.
+    came: a fine-tuning that never beats it is undone. Each epoch ends with a checkpoint; a training that finds one of
+    its own goes on from there, with the same samples in the same order, and in float32 to the same bits. Raises
+    TrainingError where a loss is no finite number (the last checkpoint stays), where something frozen moved or where
+    something stood still that should have learnt.
     """
-    shutil.rmtree(scratch, ignore_errors=True)
-    start = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    trainer = EpochTrainer(network, material, params, scratch, listen)
-    trainer.evaluate()
-    with progress.bar(params.name, trainer.steps) as advance:
-        trainer.add_callback(Steps(advance))
-        trainer.train()
-    best = _best(trainer.history, params.monitor)
-    if best == 0:
-        network.load_state_dict(start)
-    shutil.rmtree(scratch, ignore_errors=True)
-    return {"epochs": trainer.history, "best_epoch": best}
+    before = movement.snapshot(network)
+    fitting = Fitting(network, material, params)
+    state = checkpoints.latest()
+    if state is None:
+        listen(fitting.judge(), 0)
+    else:
+        fitting.restore(state)
+        progress.note(f"{params.name}  goes on after epoch {fitting.epoch}")
+    with progress.bar(params.name, fitting.steps_left) as advance:
+        while not fitting.ended():
+            train_loss = fitting.learn(advance)
+            scores = fitting.judge(train_loss)
+            checkpoints.save(fitting.epoch, fitting.state())
+            listen(scores, fitting.epoch)
+    movement.check(params.name, network, before)
+    fitting.take_best()
+    return {"epochs": fitting.history, "best_epoch": fitting.best_epoch}
 
 
-class Steps(TrainerCallback):
-    """Tells a progress bar of every optimizer step."""
+class Fitting:
+    """A training under way: the network, its optimizer and what the epochs so far were worth."""
 
-    def __init__(self, advance: Callable[[], None]) -> None:
-        self.advance = advance
-
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Advance the bar."""
-        self.advance()
-
-
-class EpochTrainer(Trainer):
-    """A Trainer whose loss and validation are the objective's, and whose batches are the modality's."""
-
-    def __init__(
-        self,
-        network: Network,
-        material: Material,
-        params: PartialTraining[Any],
-        scratch: Path,
-        listen: Listener,
-    ) -> None:
-        self.network, self.material, self.params, self.listen = network, material, params, listen
+    def __init__(self, network: Network, material: Material, params: DeepTraining[Any]) -> None:
+        self.network, self.material, self.params = network, material, params
+        self.device, self.half = devices.device(), devices.precision(params.precision) is torch.bfloat16
+        network.to(self.device)
+        self.learning = network.learning_tensors()
+        self.criterion = material.objective.criterion(params.loss, material.targets[material.train], material.facts)
+        groups = network.groups(params.learning_rates, params.optimizer.weight_decay)
+        self.optimizer = optimizers.optimizer(params.optimizer, groups)
+        self.steps_an_epoch = math.ceil(math.ceil(len(material.train) / params.batch_size) / params.accumulation)
+        self.schedule = optimizers.schedule(params.schedule, self.optimizer, params.epochs, self.steps_an_epoch)
+        self.average = optimizers.Average(self._floating(), params.average) if params.average else None
         self.history: list[dict[str, Any]] = []
-        self.generator = torch.Generator().manual_seed(params.seed)
-        self.steps = steps = params.epochs * math.ceil(len(material.train) / params.batch_size)
-        optimizer = torch.optim.AdamW(network.groups(params.learning_rates, params.weight_decay), fused=True)
-        schedule = get_scheduler(params.schedule, optimizer, round(params.warmup * steps), steps)
-        super().__init__(
-            model=network,
-            args=_arguments(params, scratch),
-            train_dataset=Rows(material, material.train),
-            eval_dataset=Rows(material, material.validation),
-            data_collator=self.collate,
-            optimizers=(optimizer, schedule),
-            callbacks=[EarlyStoppingCallback(params.patience)],
+        self.best: dict[str, Tensor] = {}
+
+    @property
+    def epoch(self) -> int:
+        """How many epochs are behind it."""
+        return len(self.history) - 1
+
+    @property
+    def best_epoch(self) -> int:
+        """The best epoch so far; of equals the earliest."""
+        sign = 1 if self.params.monitor == "loss" else -1
+        told = [entry for entry in self.history if entry[self.params.monitor] is not None]
+        if not told:
+            raise TrainingError(f"{self.params.name}: {self.params.monitor} is undefined on the validation split")
+        return int(min(told, key=lambda entry: sign * entry[self.params.monitor])["epoch"])
+
+    @property
+    def steps_left(self) -> int:
+        """How many optimizer steps there are at most to come."""
+        return (self.params.epochs - max(self.epoch, 0)) * self.steps_an_epoch
+
+    def ended(self) -> bool:
+        """Tell whether all epochs are done, or too many in a row brought nothing better."""
+        return self.epoch >= self.params.epochs or self.epoch - self.best_epoch >= self.params.patience
+
+    def learn(self, advance: Callable[[], None]) -> float:
+        """Learn for one epoch and return its mean loss. All that is random is drawn from the seed and the epoch."""
+        epoch = len(self.history)
+        torch.manual_seed(self.params.seed * 100_003 + epoch)
+        self._unfreeze(epoch)
+        self.network.train()
+        fed = portions(self.material, self.params.batch_size, self.params.augment, self.params.seed, epoch)
+        total = 0.0
+        for step, together in enumerate(batched(fed, self.params.accumulation), start=1):
+            total += self._step(together, f"epoch {epoch}, step {step}")
+            advance()
+        return total / len(self.material.train)
+
+    def _unfreeze(self, epoch: int) -> None:
+        if self.params.unfreeze_every:
+            most = self.params.blocks or len(self.network.blocks)
+            self.network.freeze(min(1 + (epoch - 1) // self.params.unfreeze_every, most))
+
+    def _step(self, together: list[Portion], where: str) -> float:
+        """Take one optimizer step on these batches; return the sum of their samples' losses."""
+        count, total = sum(len(portion.rows) for portion in together), 0.0
+        for portion in together:
+            losses = self._losses(portion.to(self.device))
+            self._check(losses, portion, where)
+            (losses.sum() / count).backward()  # type: ignore[no-untyped-call]
+            total += float(losses.detach().sum())
+        norm = clip_grad_norm_(self.network.parameters(), self.params.optimizer.clip_norm)
+        self._check(norm.reshape(1), together[-1], where)
+        self.optimizer.step()
+        self.schedule.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.average:
+            self.average.update(self.learning)
+        return total
+
+    def _losses(self, portion: Portion) -> Tensor:
+        """Return float32 [B]; of mixed samples the mixture of both losses."""
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.half):
+            outputs = self.network(**portion.inputs)
+        losses = self.criterion(outputs.float(), portion.targets, portion.confidence)
+        if portion.partners is None:
+            return losses
+        other = self.criterion(outputs.float(), portion.targets[portion.partners], portion.confidence[portion.partners])
+        return losses * portion.share + other * (1 - portion.share)
+
+    def _check(self, values: Tensor, portion: Portion, where: str) -> None:
+        """Raise TrainingError, with the samples' names, where a loss or the gradient is no finite number."""
+        finite = torch.isfinite(values.detach())
+        if bool(finite.all()):
+            return
+        bad = portion.rows[~finite.cpu().numpy()] if len(finite) == len(portion.rows) else portion.rows
+        named = self.material.prepared.samples["name"].iloc[bad]
+        shown = ", ".join(named.head(3)) + (f" and {len(named) - 3} more" if len(named) > 3 else "")
+        what = "the gradient" if len(finite) == 1 else "the loss"
+        raise TrainingError(
+            f"{self.params.name}: {what} is no finite number at {where} (samples {shown}); look at these samples or "
+            f"lower learning_rates; the state after epoch {self.epoch} is kept"
         )
-        self.remove_callback(PrinterCallback)
 
-    def collate(self, items: list[tuple[Arrays, Any]]) -> dict[str, torch.Tensor]:
-        """Make a batch: augmented inputs by the names the network knows, and targets [B]."""
-        samples, targets = zip(*items, strict=True)
-        batch = self.material.modality.collate(samples, self.material.backbone)
-        batch = self.material.modality.augment(batch, self.params.augment, self.material.backbone, self.generator)
-        return {**batch, "targets": torch.as_tensor(np.stack(targets))}
-
-    def compute_loss(
-        self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
-    ) -> Any:
-        """Return the objective's loss, in float32 whatever the network computes in."""
-        targets = inputs.pop("targets")
-        outputs = model(**inputs).float()
-        loss = self.material.objective.loss(outputs, targets, self.material.facts)
-        return (loss, outputs) if return_outputs else loss
-
-    def evaluate(self, *_: Any, **__: Any) -> dict[str, Any]:
-        """Score the validation split, add it to the history and tell the callbacks and the listener."""
-        epoch = round(self.state.epoch or 0)
-        trained = [entry["loss"] for entry in self.state.log_history if "loss" in entry]
-        scores: dict[str, float | None] = {"train_loss": trained[-1]} if trained else {}
-        scores |= self._validate()
+    def judge(self, train_loss: float | None = None) -> dict[str, float | None]:
+        """Score the validation split, add it to the history and keep the weights if they are the best so far."""
+        epoch, current = len(self.history), self._copies()
+        if self.average:
+            self._take(self.average.tensors)
+        scores: dict[str, float | None] = {} if train_loss is None else {"train_loss": train_loss}
+        scores |= self._validation_scores()
         self.history.append({"epoch": epoch, **scores})
-        self.listen(scores, epoch)
-        metrics = {f"eval_{name}": value for name, value in scores.items() if value is not None}
-        self.log(dict(metrics))
-        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
-        return metrics
+        if self.best_epoch == epoch:
+            self.best = self._copies()
+        if self.average:
+            self._take(current)
+        return scores
 
-    def _validate(self) -> dict[str, float | None]:
-        material = self.material
+    def _validation_scores(self) -> dict[str, float | None]:
+        material, params = self.material, self.params
         outputs = inference.compute(
             self.network, material.prepared, material.validation, material.modality, material.backbone,
-            self.params.batch_size, self.params.precision, "outputs",
+            params.batch_size, params.precision, "outputs",
         )  # fmt: skip
+        self._check_outputs(outputs)
         return material.objective.score(outputs, material.targets[material.validation], material.facts)
 
-    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int] | None:
-        """Batch like with like where samples differ in length, so that little is computed on padding."""
-        lengths = self.material.modality.lengths(self.material.prepared)[self.material.train].tolist()
-        if len(set(lengths)) == 1:
-            return super()._get_train_sampler(train_dataset)
-        generator = torch.Generator().manual_seed(self.params.seed)
-        return LengthGroupedSampler(self.params.batch_size, lengths=lengths, generator=generator)
+    def _check_outputs(self, outputs: Array) -> None:
+        bad = self.material.validation[~np.isfinite(outputs).all(axis=1)]
+        if len(bad):
+            first = self.material.prepared.samples["name"].iloc[int(bad[0])]
+            raise TrainingError(
+                f"{self.params.name}: after epoch {len(self.history)} the answers for {len(bad)} validation samples "
+                f"are no finite numbers (first {first}); lower learning_rates"
+            )
 
+    def take_best(self) -> None:
+        """Give the network the weights of its best epoch."""
+        self._take(self.best)
 
-def _arguments(params: PartialTraining[Any], scratch: Path) -> TrainingArguments:
-    half = devices.precision(params.precision) is torch.bfloat16
-    return TrainingArguments(
-        output_dir=str(scratch),
-        num_train_epochs=params.epochs,
-        per_device_train_batch_size=params.batch_size,
-        max_grad_norm=params.clip_norm,
-        seed=params.seed,
-        bf16=half,
-        use_cpu=devices.device().type == "cpu",
-        eval_strategy="epoch",
-        save_strategy="epoch",
-        logging_strategy="epoch",
-        save_total_limit=1,
-        save_only_model=True,
-        load_best_model_at_end=True,
-        metric_for_best_model=params.monitor,
-        greater_is_better=params.monitor != "loss",
-        remove_unused_columns=False,
-        dataloader_pin_memory=False,
-        report_to="none",
-        disable_tqdm=True,
-    )
+    def state(self) -> State:
+        """Return all that the rest of the training depends on."""
+        average = (self.average.step, self.average.tensors) if self.average else (0, {})
+        return {
+            "history": self.history,
+            "learning": self._copies(),
+            "best": self.best,
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "average_step": average[0],
+            "average": average[1],
+        }
 
+    def restore(self, state: State) -> None:
+        """Go back to where `state` was taken."""
+        self.history, self.best = state["history"], state["best"]
+        self._take(state["learning"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        if self.average:
+            self.average.step = state["average_step"]
+            self.average.tensors = {name: tensor.to(self.device) for name, tensor in state["average"].items()}
+        self._unfreeze(max(self.epoch, 1))
 
-def _best(history: list[dict[str, Any]], monitor: str) -> int:
-    """Return the number of the best epoch; of equals the earliest."""
-    sign = 1 if monitor == "loss" else -1
-    return int(min(history, key=lambda entry: sign * entry[monitor])["epoch"])
+    def _floating(self) -> dict[str, Tensor]:
+        return {name: tensor for name, tensor in self.learning.items() if tensor.is_floating_point()}
+
+    def _copies(self) -> dict[str, Tensor]:
+        return {name: tensor.detach().clone() for name, tensor in self.learning.items()}
+
+    def _take(self, tensors: dict[str, Tensor]) -> None:
+        with torch.no_grad():
+            for name, tensor in tensors.items():
+                self.learning[name].copy_(tensor)

@@ -1,7 +1,8 @@
-"""Converts EfficientNet-Lite0 as published into a Hugging Face model directory."""
+"""Converts EfficientNet-Lite0 and MobileNetV2 as published into Hugging Face model directories."""
 
 import pickle
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import TimmWrapperConfig, TimmWrapperForImageClassification
@@ -10,22 +11,46 @@ from tasks.errors import BackboneError
 from tasks.neural.pretrained import quiet
 
 Tensors = dict[str, torch.Tensor]
-PROCESSING = {
-    "input_size": [3, 224, 224],
-    "interpolation": "bicubic",
-    "crop_pct": 0.875,
-    "mean": [0.5, 0.5, 0.5],
-    "std": [0.5, 0.5, 0.5],
+EFFICIENTNET_LITE0 = {
+    "architecture": "tf_efficientnet_lite0",
+    "num_classes": 1000,
+    "pretrained_cfg": {
+        "input_size": [3, 224, 224],
+        "interpolation": "bicubic",
+        "crop_pct": 0.875,
+        "mean": [0.5, 0.5, 0.5],
+        "std": [0.5, 0.5, 0.5],
+    },
 }
-"""How the network was trained to see pictures, in timm's words."""
+MOBILENET_V2 = {
+    "architecture": "mobilenetv2_100",
+    "num_classes": 1000,
+    "pretrained_cfg": {
+        "input_size": [3, 224, 224],
+        "interpolation": "bilinear",
+        "crop_pct": 0.875,
+        "mean": [0.485, 0.456, 0.406],
+        "std": [0.229, 0.224, 0.225],
+    },
+}
+"""Each network, and how it was trained to see pictures, in timm's words."""
 
 
 def efficientnet_lite0(weights: Path, target: Path) -> None:
-    """Write the verified file, a pickle of plain tensors, as a TimmWrapper directory.
+    """Write the verified file, as its authors published it, as a TimmWrapper directory."""
+    _convert(weights, target, EFFICIENTNET_LITE0)
+
+
+def mobilenet_v2(weights: Path, target: Path) -> None:
+    """Write the verified file, torchvision's MobileNetV2 of ImageNet, as a TimmWrapper directory."""
+    _convert(weights, target, MOBILENET_V2)
+
+
+def _convert(weights: Path, target: Path, told: dict[str, Any]) -> None:
+    """Write a pickle of plain tensors as the network `told`.
 
     Its tensors bear other names than timm's but stand in the same order: they are matched by order and shape.
     """
-    told = {"architecture": "tf_efficientnet_lite0", "num_classes": 1000, "pretrained_cfg": PROCESSING}
     config = TimmWrapperConfig.from_dict(told)
     model = TimmWrapperForImageClassification(config)
     model.load_state_dict(_by_order(_unpickle(weights), model.state_dict(), weights.name))

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
-    import torch
     from matplotlib.figure import Figure
 
-    from tasks.schema import HeadSettings
+    from tasks.objectives.losses import Criterion
+    from tasks.schema import HeadSettings, Loss
 
 OBJECTIVES = {
     "classification": "tasks.objectives.classification",
@@ -68,8 +68,8 @@ class Objective(Protocol):
         strength is the end of the list, so that a longer list may hold a better one; else null) and `tried`.
         """
 
-    def loss(self, outputs: "torch.Tensor", targets: "torch.Tensor", facts: Facts) -> "torch.Tensor":
-        """Return the mean loss of outputs [B, K], a float32 scalar."""
+    def criterion(self, settings: "Loss", train: Array, facts: Facts) -> "Criterion":
+        """Return what a network learns by: the loss of each sample; `train` are the targets of the train split."""
 
     def score(self, outputs: Array, targets: Array, facts: Facts) -> Scores:
         """Return metrics for model selection: all of schema.METRICS[objective] and the loss among them."""

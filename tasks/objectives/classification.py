@@ -1,6 +1,6 @@
 """One label per sample out of K: logits in, softmax probabilities out."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
@@ -9,9 +9,8 @@ from tasks.errors import TrainingError
 from tasks.objectives import Array, Facts, Head, Scores, heads
 
 if TYPE_CHECKING:
-    import torch
-
-    from tasks.schema import HeadSettings
+    from tasks.objectives.losses import Criterion
+    from tasks.schema import CrossEntropy, HeadSettings, Loss
 
 
 def learn(labels: "pd.Series[Any]") -> Facts:
@@ -47,11 +46,11 @@ def fit_head(
     return heads.logistic(data, settings.strengths, log_loss, seed)
 
 
-def loss(outputs: "torch.Tensor", targets: "torch.Tensor", facts: Facts) -> "torch.Tensor":
-    """Cross entropy of logits [B, K], in nats."""
-    from torch.nn.functional import cross_entropy
+def criterion(settings: "Loss", train: Array, facts: Facts) -> "Criterion":
+    """Cross entropy of logits [B, K], in nats, as `settings` modify it."""
+    from tasks.objectives import losses
 
-    return cross_entropy(outputs.float(), targets)
+    return losses.of_classes(cast("CrossEntropy", settings), train, facts)
 
 
 def log_loss(outputs: Array, targets: Array) -> float:

@@ -1,6 +1,6 @@
 """One number per sample: the network answers in the labels' own units."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
@@ -9,9 +9,8 @@ from tasks.errors import TrainingError
 from tasks.objectives import Array, Facts, Head, Scores, heads
 
 if TYPE_CHECKING:
-    import torch
-
-    from tasks.schema import HeadSettings
+    from tasks.objectives.losses import Criterion
+    from tasks.schema import HeadSettings, Huber, Loss, SquaredError
 
 
 def learn(labels: "pd.Series[Any]") -> Facts:
@@ -44,11 +43,11 @@ def fit_head(
     return heads.ridge(data, settings.strengths, squared_error, seed)
 
 
-def loss(outputs: "torch.Tensor", targets: "torch.Tensor", facts: Facts) -> "torch.Tensor":
-    """Mean squared error of outputs [B, 1] over the train split's variance: about 1 for the mean."""
-    from torch.nn.functional import mse_loss
+def criterion(settings: "Loss", train: Array, facts: Facts) -> "Criterion":
+    """Squared or Huber's error of outputs [B, 1], in the train labels' deviations: squared, about 1 for the mean."""
+    from tasks.objectives import losses
 
-    return mse_loss(outputs.float().squeeze(1), targets.float()) / float(facts["deviation"] ** 2)
+    return losses.of_values(cast("SquaredError | Huber", settings), train, facts)
 
 
 def squared_error(outputs: Array, targets: Array) -> float:

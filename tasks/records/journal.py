@@ -27,18 +27,22 @@ class Run:
     folder: Path
 
     @classmethod
-    def start(cls, workspace: Workspace, training: str, parameters: Mapping[str, Any]) -> "Run":
+    def start(
+        cls, workspace: Workspace, training: str, parameters: Mapping[str, Any], parent: "Run | None" = None
+    ) -> "Run":
         """Begin a run of `training` with its section of params.yaml, and write down where it comes from.
 
-        The data set is held by one process at a time, so an earlier run that never ended was killed.
+        The data set is held by one process at a time, so an earlier run that never ended was killed. A run with a
+        `parent` (a trial of a search) is kept beside it, so none of them is taken for a run of a training.
         """
-        for earlier in _runs(workspace, training):
-            if not earlier.of_kind("end"):
+        home = parent.folder.parent if parent else _home(workspace, training)
+        for earlier in _kept(home):
+            if earlier != parent and not earlier.of_kind("end"):
                 earlier.end(KILLED)
-        run = cls(_home(workspace, training) / uuid.uuid4().hex)
+        run = cls(home / uuid.uuid4().hex)
         run.folder.mkdir(parents=True)
-        flat = dict(_flat("", parameters))
-        run._append("start", dataset=workspace.name, training=training, parameters=flat)
+        about = {"dataset": workspace.name, "training": training, "parameters": dict(_flat("", parameters))}
+        run._append("start", **about, parent=parent.folder.name if parent else None)
         run._trace(workspace, training)
         synchronise(run.folder)
         return run
@@ -71,6 +75,11 @@ class Run:
     def end(self, status: str) -> None:
         """Remember how the run ended: FINISHED, FAILED or KILLED."""
         self._append("end", status=status)
+
+    def parent(self) -> "Run | None":
+        """Return the run that this one is a part of, if it is part of one."""
+        name = self.of_kind("start")[0].get("parent")
+        return Run(self.folder.parent / name) if name else None
 
     def of_kind(self, kind: str) -> list[dict[str, Any]]:
         """Return the events of one kind, oldest first."""
@@ -121,7 +130,7 @@ def run_of(workspace: Workspace, training: str, model: Path) -> Run:
     model directory itself knows of its training.
     """
     digest = model_digest(model)
-    known = next((run for run in _runs(workspace, training) if run.tag("model_digest") == digest), None)
+    known = tagged(workspace, training, "model_digest", digest)
     if known is not None:
         return known
     run = Run.start(workspace, training, lineage.parameters(workspace.root, training))
@@ -130,6 +139,11 @@ def run_of(workspace: Workspace, training: str, model: Path) -> Run:
     run.describes(model)
     run.end("FINISHED")
     return run
+
+
+def tagged(workspace: Workspace, training: str, tag: str, value: str) -> Run | None:
+    """Return the run of `training` whose `tag` is `value`, if there is one."""
+    return next((run for run in _kept(_home(workspace, training)) if run.tag(tag) == value), None)
 
 
 def epoch_metrics(epoch: Mapping[str, float | None]) -> dict[str, float | None]:
@@ -152,8 +166,8 @@ def _home(workspace: Workspace, training: str) -> Path:
     return workspace.local / "runs" / workspace.name / training
 
 
-def _runs(workspace: Workspace, training: str) -> list[Run]:
-    return _begun(_home(workspace, training).glob(f"*/{EVENTS}"))
+def _kept(home: Path) -> list[Run]:
+    return _begun(home.glob(f"*/{EVENTS}"))
 
 
 def _begun(events: Iterable[Path]) -> list[Run]:

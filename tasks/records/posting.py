@@ -1,7 +1,7 @@
 """Takes one run from its journal to MLflow: each event once, whatever happens in between."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,8 @@ from typing import Any
 from tasks.records.journal import EVENTS, Run
 from tasks.workspace import read_json, write_json
 
+PARENT = "mlflow.parentRunId"
+"""The tag by which MLflow's pages show a run below another one."""
 JOURNAL = "journal"
 """The tag that ties a run in MLflow to the journal on disk, so that a run sent twice is one run."""
 PARAMETERS_AT_ONCE = 100
@@ -51,7 +53,7 @@ class Post:
         Every event can be sent again without harm: one that was sent when the process died is. A run deleted in
         MLflow stays deleted; into a new or emptied database it is sent from its beginning.
         """
-        found = self._find() or self._create()
+        found = self._arrived()
         run_id, alive = str(found.info.run_id), found.info.lifecycle_stage == "active"
         offset = sent.offset if sent.run_id == run_id else 0
         for event, end in self.run.events(offset):
@@ -59,6 +61,10 @@ class Post:
                 SENDERS[event["event"]](self, run_id, event)
             sent.note(run_id, end)
         return run_id
+
+    def _arrived(self) -> Any:
+        """Return the run as MLflow has it, which it now does."""
+        return self._find() or self._create()
 
     def _find(self) -> Any:
         view = self.entities.ViewType.ALL
@@ -70,6 +76,9 @@ class Post:
     def _create(self) -> Any:
         start = self.run.of_kind("start")[0]
         tags = {JOURNAL: self.run.folder.name, "dataset": start["dataset"], "training": start["training"]}
+        parent = self.run.parent()
+        if parent is not None:
+            tags[PARENT] = str(replace(self, run=parent)._arrived().info.run_id)
         return self.client.create_run(self._experiment(), start["time"], tags, start["training"])
 
     def _experiment(self) -> str:

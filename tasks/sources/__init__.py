@@ -13,13 +13,17 @@ SOURCES = {
 
 
 class Sample(NamedTuple):
-    """One row in: a file, whose name is its path below the source, or a text; an empty string is no value."""
+    """One row in: a file, whose name is its path below the source, or a text; an empty string is no value.
+
+    `confidence` says, in (0, 1], how sure the annotators were that the label is right; empty: sure.
+    """
 
     name: str
     content: Path | str
     label: str
     group: str
     split: str
+    confidence: str
 
 
 class Refused(NamedTuple):

@@ -6,11 +6,11 @@ from pathlib import Path, PurePosixPath
 from tasks.sources import Refused, Sample
 
 
-def sample(folder: Path, name: str, label: str, group: str, split: str) -> Sample | Refused:
+def sample(folder: Path, name: str, label: str, group: str, split: str, confidence: str) -> Sample | Refused:
     """Return the file `name` of `folder` as a sample; refused if it is none or leads out of the folder."""
     path = PurePosixPath(os.path.normpath(name))
     reason = _fault(folder, folder / path)
-    return Refused(name, reason) if reason else Sample(str(path), folder / path, label, group, split)
+    return Refused(name, reason) if reason else Sample(str(path), folder / path, label, group, split, confidence)
 
 
 def _fault(folder: Path, path: Path) -> str | None:

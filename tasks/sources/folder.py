@@ -45,7 +45,7 @@ def _sample(folder: Path, path: Path) -> Sample | Refused:
     name = path.relative_to(folder)
     if len(name.parts) == 1:
         return Refused(str(name), "lies in no class folder")
-    return files.sample(folder, name.as_posix(), name.parts[0], group="", split="")
+    return files.sample(folder, name.as_posix(), name.parts[0], group="", split="", confidence="")
 
 
 def _is_litter(name: str) -> bool:

@@ -15,7 +15,7 @@ from tasks.sources import Refused, Sample
 from tasks.sources.splits import SPLITS
 from tasks.workspace import sha256_of
 
-COLUMNS = ("id", "name", "content", "label", "group", "split")
+COLUMNS = ("id", "name", "content", "label", "group", "split", "confidence")
 
 
 def judge(found: list[Sample | Refused], params: AnyDataset) -> tuple[pd.DataFrame, list[Refused]]:
@@ -47,14 +47,15 @@ def without_contradictions(table: pd.DataFrame) -> tuple[pd.DataFrame, list[Refu
     return table[~torn], list(refused.values())
 
 
-def _row(sample: Sample, params: AnyDataset) -> tuple[str, str, Path | str, str | float, str, str]:
+def _row(sample: Sample, params: AnyDataset) -> tuple[str, str, Path | str, str | float, str, str, float]:
     if any(_printable(text) != text for text in (sample.name, sample.label, sample.group)):
         raise BadSample("its name, label or group is no valid Unicode; rename it")
     label = LABELS[params.objective](sample.label.strip())
     split = sample.split.strip() if isinstance(params.ingest.split, ColumnSplit) else ""
     if split not in SPLITS and isinstance(params.ingest.split, ColumnSplit):
         raise BadSample(f"its split is {split!r}; expected {', '.join(SPLITS)}")
-    return _identity(sample.content), sample.name, sample.content, label, sample.group.strip(), split
+    confidence = _confidence(sample.confidence.strip())
+    return _identity(sample.content), sample.name, sample.content, label, sample.group.strip(), split, confidence
 
 
 def _identity(content: Path | str) -> str:
@@ -86,6 +87,17 @@ def _number(label: str) -> float:
         raise BadSample(f"its label {label!r} is no number") from None
     if not isfinite(value):
         raise BadSample(f"its label {label!r} is no finite number")
+    return value
+
+
+def _confidence(given: str) -> float:
+    """Return how sure the annotators were of a label, above 0 and at most 1; sure where nothing is given."""
+    try:
+        value = float(given or 1)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 1:
+        raise BadSample(f"its confidence {given!r} is no number above 0 and at most 1")
     return value
 
 

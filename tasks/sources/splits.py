@@ -40,11 +40,11 @@ def _by_hash(table: pd.DataFrame, split: HashSplit) -> pd.Series:
             missing = f"{len(without):,} of {len(table):,} samples have no group"
             advice = "name a column of groups, or set ingest.split.by to sample"
             raise SourceError(f"{missing}, the first is {without['name'].iloc[0]}; {advice}")
-    places = {key: _place(split.salt, key) for key in keys.unique()}
+    places = {key: place(split.salt, key) for key in keys.unique()}
     return _cut(keys.map(places), split.test, split.validation)
 
 
-def _place(salt: str, key: str) -> float:
+def place(salt: str, key: str) -> float:
     """Return a number in [0, 1) that depends on nothing but the salt and the key."""
     digest = hashlib.sha256(f"{salt}\0{key}".encode()).digest()
     return int.from_bytes(digest[:6], "big") / 2**48

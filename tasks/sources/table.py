@@ -22,7 +22,7 @@ def find(source: TableSource, root: Path, scratch: Path) -> list[Sample | Refuse
 def samples(path: Path, columns: Columns, folder: Path | None) -> list[Sample | Refused]:
     """Read the table at `path`: rows name files of `folder`, or are texts where that is None."""
     table = tables.read(path)
-    named = [columns.content, columns.label, columns.group, columns.split]
+    named = [columns.content, columns.label, columns.group, columns.split, columns.confidence]
     tables.require(table, [name for name in named if name is not None], path.name)
     if table.empty:
         raise SourceError(f"{path.name}: is empty; expected a row per sample")
@@ -32,9 +32,11 @@ def samples(path: Path, columns: Columns, folder: Path | None) -> list[Sample | 
     return [_sample(f"{path.name} row {number}", folder, *row) for number, *row in rows]
 
 
-def _sample(row: str, folder: Path | None, content: str, label: str, group: str, split: str) -> Sample | Refused:
+def _sample(
+    row: str, folder: Path | None, content: str, label: str, group: str, split: str, confidence: str
+) -> Sample | Refused:
     if folder is None:
-        return Sample(row, content, label, group, split)
+        return Sample(row, content, label, group, split, confidence)
     if not content:
         return Refused(row, "names no file")
-    return files.sample(folder, content, label, group, split)
+    return files.sample(folder, content, label, group, split, confidence)

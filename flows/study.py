@@ -1,0 +1,100 @@
+"""`transfer results`: measures what study/plan.yaml lists, row by row, and writes docs/results.md from what there is."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from flows import console
+from tasks import config
+from tasks.errors import TransferError
+from tasks.results import Plan, read_plan
+
+FOLDER = "study"
+
+
+class Row(NamedTuple):
+    """A training measured on the test split with so many seeds, on a share of the train split."""
+
+    training: str
+    share: float
+    seeds: int
+
+    def command(self) -> list[str]:
+        """Return the arguments of `transfer` that measure it."""
+        share = [] if self.share == 1 else ["--share", f"{self.share:g}"]
+        return ["measure", self.training, "--seeds", str(self.seeds), "--test", *share]
+
+
+def results(root: Path, page_only: bool) -> int:
+    """Measure what is not yet measured, the first seed of every row first, and write the page; return the exit code.
+
+    Stopped, it goes on where it was: every measurement is kept, and a training goes on from its last checkpoint.
+    """
+    study = root.resolve() / FOLDER
+    plan = read_plan(study)
+    failed = [] if page_only else _measured(study, plan)
+    from tasks.evaluation import study_page
+
+    page = study_page.write(root, study, plan)
+    console.out.print(f"page   {page.relative_to(root)}")
+    if failed:
+        console.failure(f"not measured: {', '.join(failed)}; the reasons stand above")
+    return 1 if failed else 0
+
+
+def _measured(study: Path, plan: Plan) -> list[str]:
+    """Prepare the data sets and measure all rows; return what failed, which keeps nothing else from going on."""
+    failed = [name for name in config.load(study).datasets if not _prepared(study, name)]
+    rows = list(_rows(plan))
+    for number, row in enumerate(rows, start=1):
+        if _answered(study, row):
+            continue
+        console.err.print(f"{number}/{len(rows)}  transfer {' '.join(row.command())}")
+        if _call(study, "-m", "flows.cli", *row.command()):
+            failed.append(row.training)
+    return list(dict.fromkeys(failed))
+
+
+def _answered(study: Path, row: Row) -> bool:
+    """Tell whether each seed of the row is measured already."""
+    from tasks.measurements import is_answered, repeated
+    from tasks.workspace import Workspace
+
+    params = config.training(config.load(study), row.training)
+    workspace = Workspace(study, params.dataset)
+    return all(is_answered(one, workspace) for one in repeated(params, row.seeds, 0, row.share, test=True))
+
+
+def _rows(plan: Plan) -> Iterator[Row]:
+    """Yield all rows for the first seed, then for two, and so on: what stands already costs nothing again."""
+    for seeds in range(1, plan.seeds + 1):
+        for training in plan.trainings():
+            yield Row(training, 1.0, seeds)
+        for training in plan.curve_trainings():
+            yield from (Row(training, share, seeds) for share in plan.curves.shares)
+
+
+def _prepared(study: Path, name: str) -> bool:
+    """Make the samples and features of a data set, unless they are there."""
+    from tasks.measurements import check_ground
+    from tasks.workspace import Workspace
+
+    dataset = config.load(study).datasets[name]
+    try:
+        check_ground(dataset, Workspace(study, name))
+    except TransferError:
+        return not any(_call(study, "-m", "tasks", stage, name) for stage in ("ingest", "preprocess", "extract"))
+    return True
+
+
+def _call(study: Path, *arguments: str) -> int:
+    """Run this Python in the study's folder, with this project's code."""
+    return subprocess.run([sys.executable, *arguments], cwd=study, env=_environment(study), check=False).returncode
+
+
+def _environment(study: Path) -> dict[str, str]:
+    import os
+
+    return os.environ | {"PYTHONPATH": str(study.parent)}

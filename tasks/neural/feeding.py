@@ -1,0 +1,103 @@
+"""What a network is fed while it learns: the same batches in the same order, however often an epoch is begun anew."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers.trainer_pt_utils import LengthGroupedSampler
+
+from tasks.modalities import Batch, Modality
+from tasks.modalities.shards import Prepared
+from tasks.objectives import Array, Facts, Objective
+from tasks.parallel import batched, one_ahead
+
+
+@dataclass(frozen=True)
+class Material:
+    """What is learnt from: prepared samples, their targets (in prepared order) and the rows of two splits."""
+
+    prepared: Prepared
+    targets: Array
+    train: Array
+    validation: Array
+    modality: Modality
+    objective: Objective
+    facts: Facts
+    backbone: Path
+
+    @cached_property
+    def lengths(self) -> list[int]:
+        """What each train sample costs to compute."""
+        return list(self.modality.lengths(self.prepared)[self.train].tolist())
+
+    @cached_property
+    def confidence(self) -> Array:
+        """How sure the annotators were, float32, in prepared order."""
+        return self.prepared.samples["confidence"].to_numpy(np.float32)
+
+
+class Portion(NamedTuple):
+    """One batch: whose it is (rows [B]), inputs by name, targets [B], confidence float32 [B], and its mix.
+
+    `partners` int64 [B] says which sample of the batch is mixed into each, null where none is; `share` is what
+    stays of the sample itself.
+    """
+
+    rows: Array
+    inputs: Batch
+    targets: Tensor
+    confidence: Tensor
+    partners: Tensor | None
+    share: float
+
+    def to(self, device: torch.device) -> "Portion":
+        """Return it on another device."""
+        moved = {name: tensor.to(device) for name, tensor in self.inputs.items()}
+        return self._replace(inputs=moved, targets=self.targets.to(device), confidence=self.confidence.to(device))
+
+
+def portions(material: Material, batch_size: int, augment: Any, seed: int, epoch: int) -> Iterator[Portion]:
+    """Yield the augmented batches of one epoch, the next one made meanwhile.
+
+    All that is random is drawn from `seed` and `epoch`: an epoch begun anew is the same again.
+    """
+    generator = torch.Generator().manual_seed(seed * 100_003 + epoch)
+
+    def make(places: list[int]) -> Portion:
+        rows = material.train[places]
+        inputs = material.modality.collate([material.prepared[int(row)] for row in rows], material.backbone)
+        inputs = material.modality.augment(inputs, augment, material.backbone, generator)
+        portion = Portion(
+            rows,
+            inputs,
+            torch.as_tensor(material.targets[rows]),
+            torch.as_tensor(material.confidence[rows]),
+            partners=None,
+            share=1.0,
+        )
+        return _mixed(portion, getattr(augment, "mix_up", 0.0), generator)
+
+    yield from one_ahead(make, batched(_order(material, batch_size, generator), batch_size))
+
+
+def _order(material: Material, batch_size: int, generator: torch.Generator) -> list[int]:
+    """Shuffle; where samples differ in length, like comes with like, so that little is computed on padding."""
+    if len(set(material.lengths)) == 1:
+        return list(torch.randperm(len(material.train), generator=generator).tolist())
+    return list(LengthGroupedSampler(batch_size, lengths=material.lengths, generator=generator))
+
+
+def _mixed(portion: Portion, alpha: float, generator: torch.Generator) -> Portion:
+    """Mix each sample with another one of its batch, all by one share of Beta(alpha, alpha) (arXiv:1710.09412)."""
+    if not alpha:
+        return portion
+    drawn = np.random.default_rng(int(torch.randint(2**31, (1,), generator=generator)))
+    share = float(drawn.beta(alpha, alpha))
+    partners = torch.randperm(len(portion.rows), generator=generator)
+    inputs = {name: tensor * share + tensor[partners] * (1 - share) for name, tensor in portion.inputs.items()}
+    return portion._replace(inputs=inputs, partners=partners, share=share)
