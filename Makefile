@@ -3,7 +3,7 @@ BIN := .venv/bin
 SOURCES := flows tasks tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format clean
+.PHONY: help setup run results test check format clean
 
 help:  ## Show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -19,6 +19,9 @@ setup: .venv/installed  ## Set up the virtual environment in .venv
 
 run: setup  ## Run the main job: every data set of params.yaml, raw data to registered model
 	$(BIN)/transfer run
+
+results: setup  ## Measure what docs/results.md tells, in hours; can be stopped and goes on
+	$(BIN)/transfer results
 
 test: setup  ## Unit and integration tests, and one small end-to-end run per modality
 	$(BIN)/pytest -m 'not slow'

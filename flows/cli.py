@@ -79,6 +79,16 @@ def tune(
 
 
 @app.command()
+def results(
+    page: Annotated[bool, typer.Option("--page", help="Only write the page, from what is measured already.")] = False,
+) -> None:
+    """Measure in hours what study/plan.yaml lists, and write docs/results.md; stopped, the next call goes on."""
+    from flows import study
+
+    sys.exit(study.results(Path.cwd(), page))
+
+
+@app.command()
 def predict(
     dataset: str,
     inputs: Annotated[list[str], typer.Argument(metavar="FILE|FOLDER|TABLE|- ...")],

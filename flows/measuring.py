@@ -12,7 +12,10 @@ from tasks.progress import note
 from tasks.schema import METRICS, AnyTraining
 from tasks.workspace import Workspace
 
-SHOWN = {"classification": (*METRICS["classification"], "calibration_error", "loss"), "regression": METRICS["regression"]}
+SHOWN = {
+    "classification": (*METRICS["classification"], "calibration_error", "loss"),
+    "regression": METRICS["regression"],
+}
 
 
 def measure(root: Path, training: str, seeds: int, folds: int, share: float, test: bool) -> None:

@@ -1,30 +1,15 @@
-"""`transfer results`: measures what study/plan.yaml lists, row by row, and writes docs/results.md from what there is."""
+"""`transfer results`: measures what study/plan.yaml lists, row by row, and writes docs/results.md of what there is."""
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from flows import console
 from tasks import config
 from tasks.errors import TransferError
-from tasks.results import Plan, read_plan
+from tasks.results import Plan, Row, read_plan
 
 FOLDER = "study"
-
-
-class Row(NamedTuple):
-    """A training measured on the test split with so many seeds, on a share of the train split."""
-
-    training: str
-    share: float
-    seeds: int
-
-    def command(self) -> list[str]:
-        """Return the arguments of `transfer` that measure it."""
-        share = [] if self.share == 1 else ["--share", f"{self.share:g}"]
-        return ["measure", self.training, "--seeds", str(self.seeds), "--test", *share]
 
 
 def results(root: Path, page_only: bool) -> int:
@@ -47,7 +32,8 @@ def results(root: Path, page_only: bool) -> int:
 def _measured(study: Path, plan: Plan) -> list[str]:
     """Prepare the data sets and measure all rows; return what failed, which keeps nothing else from going on."""
     failed = [name for name in config.load(study).datasets if not _prepared(study, name)]
-    rows = list(_rows(plan))
+    # The first seed of all rows before the second: what stands already costs nothing again.
+    rows = [row for seeds in range(1, plan.seeds + 1) for row in plan.rows(seeds)]
     for number, row in enumerate(rows, start=1):
         if _answered(study, row):
             continue
@@ -65,15 +51,6 @@ def _answered(study: Path, row: Row) -> bool:
     params = config.training(config.load(study), row.training)
     workspace = Workspace(study, params.dataset)
     return all(is_answered(one, workspace) for one in repeated(params, row.seeds, 0, row.share, test=True))
-
-
-def _rows(plan: Plan) -> Iterator[Row]:
-    """Yield all rows for the first seed, then for two, and so on: what stands already costs nothing again."""
-    for seeds in range(1, plan.seeds + 1):
-        for training in plan.trainings():
-            yield Row(training, 1.0, seeds)
-        for training in plan.curve_trainings():
-            yield from (Row(training, share, seeds) for share in plan.curves.shares)
 
 
 def _prepared(study: Path, name: str) -> bool:

@@ -1,5 +1,6 @@
 """`transfer tune`: a search of params.yaml, trial by trial, and the training it finds."""
 
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,7 +35,11 @@ def tune(root: Path, name: str, trials: int | None, minutes: float | None) -> No
     wanted = search.model_copy(update={"trials": trials or search.trials})
     with workspace.locked(f"tune {name}"):
         check_ground(dataset, workspace)
-        over = go_on(wanted, training, workspace, deadline, measure, Teller(wanted, training, deadline).tell)
+        try:
+            over = go_on(wanted, training, workspace, deadline, measure, Teller(wanted, training, deadline).tell)
+        except KeyboardInterrupt:
+            console.failure(f"interrupted; nothing is lost, transfer tune {name} goes on from here")
+            sys.exit(130)
         _table(training, over.ranked()[:SHOWN], list(search.ranges))
         console.out.print(_written(root, name, training, over.ranked()[0], len(over.tried())), markup=False)
 

@@ -162,7 +162,8 @@ def _fault(finding: Any, content: dict[str, Any]) -> str:
     if finding["type"] == "missing":
         return f"{path}: is missing"
     if finding["type"] == "extra_forbidden":
-        return f"{path}: unknown key{did_you_mean(str(finding['loc'][-1]), _keys(Config))}"
+        key, known = str(finding["loc"][-1]), _keys(Config)
+        return f"{path}: {'does not belong here' if key in known else 'unknown key' + did_you_mean(key, known)}"
     if finding["type"] in ("union_tag_invalid", "union_tag_not_found"):
         return f"{path}: {finding['msg']}"
     return f"{path}: {finding['msg']} (found {finding['input']!r})"

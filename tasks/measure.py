@@ -6,6 +6,7 @@ import time
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from tasks import objectives
 from tasks.errors import TrainingError
@@ -117,28 +118,31 @@ def closed(part: Part) -> Part:
 
 
 def shortened(part: Part, prepared: Prepared, share: float, seed: int) -> Part:
-    """Keep that share of the train rows: whole groups where there are groups, and every label where it can be."""
+    """Keep that share of the train rows, and each label: whole groups where there are groups."""
     from sklearn.model_selection import StratifiedShuffleSplit
 
     if share >= 1:
         return part
     samples = prepared.samples.iloc[part.train]
+    classes = prepared.about["objective"] == "classification"
+    strata = samples["label"].astype(str) if classes else pd.Series("", index=samples.index)
     if samples["group"].notna().any():
-        return part._replace(train=_some_groups(part.train, samples["group"].fillna(samples["id"]), share, seed))
-    strata = samples["label"].astype(str)
-    if prepared.about["objective"] == "regression":
-        strata = strata * 0
+        groups = samples["group"].fillna(samples["id"]).astype(str)
+        return part._replace(train=_some_groups(part.train, groups, strata, share, seed))
     cut = StratifiedShuffleSplit(1, train_size=share, random_state=seed)
     kept, _ = next(cut.split(np.zeros(len(strata)), strata))
     return part._replace(train=np.sort(part.train[kept]))
 
 
-def _some_groups(rows: Array, groups: Any, share: float, seed: int) -> Array:
-    """Return the rows of groups drawn at random until they hold the share asked for."""
-    names = np.random.default_rng(seed).permutation(np.unique(groups.to_numpy(str)))
-    sizes = groups.astype(str).value_counts()
-    enough = int(np.searchsorted(np.cumsum([sizes[name] for name in names]), share * len(rows))) + 1
-    return rows[groups.isin(names[:enough]).to_numpy()]
+def _some_groups(rows: Array, groups: "pd.Series[str]", strata: "pd.Series[str]", share: float, seed: int) -> Array:
+    """Return the rows of groups drawn at random until they hold the share; the first of each label come first."""
+    drawn = np.random.default_rng(seed).permutation(groups.unique()).tolist()
+    place = {name: number for number, name in enumerate(drawn)}
+    firsts = {min(held, key=place.__getitem__) for _, held in groups.groupby(strata)}
+    drawn.sort(key=lambda name: (name not in firsts, place[name]))
+    sizes = groups.value_counts()
+    enough = int(np.searchsorted(np.cumsum([sizes[name] for name in drawn]), share * len(rows))) + 1
+    return np.asarray(rows[groups.isin(drawn[: max(enough, len(firsts))])])
 
 
 def folds(part: Part, prepared: Prepared, count: int, seed: int) -> list[Part]:

@@ -2,14 +2,29 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 from pydantic import ValidationError
 
 from tasks import config
-from tasks.errors import ConfigError
-from tasks.schema import Count, Section, Share
+from tasks.errors import ConfigError, did_you_mean
+from tasks.schema import Config, Count, Section, Share
 
 PLAN = "plan.yaml"
+Aim = Literal["accuracy", "balanced_accuracy", "macro_f1", "roc_auc"]
+
+
+class Row(NamedTuple):
+    """A training measured on the test split with so many seeds, on a share of the train split."""
+
+    training: str
+    share: float
+    seeds: int
+
+    def command(self) -> list[str]:
+        """Return the arguments of `transfer` that measure it."""
+        share = [] if self.share == 1 else ["--share", f"{self.share:g}"]
+        return ["measure", self.training, "--seeds", str(self.seeds), "--test", *share]
 
 
 class Curves(Section):
@@ -22,36 +37,64 @@ class Curves(Section):
 class Plan(Section):
     """The trainings of each data set side by side, recipes with an aim, looks at other domains, curves over labels.
 
-    A training is called by its data set and its strategy, `solar-cells-full`, or by its name.
+    A training is called by its data set and its strategy, `solar-cells-full`, or by its name. `about`: of each data
+    set what it holds, in words. `beside`: of a data set with a random split the one whose split keeps groups whole.
+    `aims`: of a training what its metrics should reach on the test split, as shares.
     """
 
     seeds: Count
+    about: dict[str, str]
     strategies: dict[str, list[str]]
     shifts: list[str]
     recipes: list[str]
+    beside: dict[str, str]
+    aims: dict[str, dict[Aim, Share]]
     curves: Curves
 
     def trainings(self) -> Iterator[str]:
         """Yield every training that learns from the whole train split, in the order they are measured."""
         yield from self.shifts
-        for dataset, strategies in self.strategies.items():
-            yield from (f"{dataset}-{strategy}" for strategy in strategies)
+        for dataset in self.strategies:
+            yield from self.trainings_of(dataset)
         yield from self.recipes
 
-    def curve_trainings(self) -> Iterator[str]:
-        """Yield every training whose curve is drawn."""
-        for dataset, strategies in self.curves.trainings.items():
-            yield from (f"{dataset}-{strategy}" for strategy in strategies)
+    def trainings_of(self, dataset: str) -> list[str]:
+        """Return the trainings of a data set that stand side by side."""
+        return [f"{dataset}-{strategy}" for strategy in self.strategies[dataset]]
+
+    def curves_of(self, dataset: str) -> list[str]:
+        """Return the trainings of a data set whose curves are drawn."""
+        return [f"{dataset}-{strategy}" for strategy in self.curves.trainings[dataset]]
+
+    def rows(self, seeds: int) -> Iterator[Row]:
+        """Yield all that is measured with so many seeds: whole train splits first, then shares of them."""
+        for training in self.trainings():
+            yield Row(training, 1.0, seeds)
+        for dataset in self.curves.trainings:
+            for training in self.curves_of(dataset):
+                yield from (Row(training, share, seeds) for share in self.curves.shares)
 
 
 def read_plan(study: Path) -> Plan:
-    """Read plan.yaml; ConfigError where it is no plan or names a training that params.yaml beside it has not."""
+    """Read plan.yaml; ConfigError where it is no plan or names what params.yaml beside it has not."""
     loaded = config.load(study)
     try:
         plan = Plan.model_validate(config.read_yaml(study / PLAN))
     except ValidationError as error:
         first = error.errors()[0]
         raise ConfigError(f"{PLAN}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
-    for name in (*plan.trainings(), *plan.curve_trainings()):
-        config.training(loaded, name)
+    for row in plan.rows(plan.seeds):
+        config.training(loaded, row.training)
+    _check_names(plan, loaded)
     return plan
+
+
+def _check_names(plan: Plan, loaded: Config) -> None:
+    """Raise ConfigError where the plan speaks of a data set there is none of or of a training it does not measure."""
+    for name in (*plan.about, *plan.beside, *plan.beside.values()):
+        config.dataset(loaded, name)
+    measured = list(plan.trainings())
+    for name in plan.aims:
+        if name not in measured:
+            near = did_you_mean(name, measured)
+            raise ConfigError(f"{PLAN}: aims.{name}: no row of the plan measures it; name it under recipes{near}")

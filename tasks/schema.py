@@ -384,13 +384,13 @@ OWN_KEYS = {
 
 
 def _training_tag(value: Any) -> str:
-    """Name the kind of training by strategy and modality, which decide what keys it has."""
+    """Name the kind of training by strategy and modality, which decide what keys it has; as no key is named."""
     strategy, modality = value.get("strategy"), value.get("modality")
-    return "head" if strategy == "head" else f"deep {modality}"
+    return "head only" if strategy == "head" else f"deep {modality}"
 
 
 AnyTraining = Annotated[
-    Annotated[HeadTraining, Tag("head")]
+    Annotated[HeadTraining, Tag("head only")]
     | Annotated[DeepTraining[ImageAugment], Tag("deep image")]
     | Annotated[DeepTraining[TextAugment], Tag("deep text")]
     | Annotated[DeepTraining[AudioAugment], Tag("deep audio")],
@@ -519,10 +519,10 @@ class Choices(Section):
 
 
 def _range_tag(value: Any) -> str:
-    return "choices" if isinstance(value, Choices) or (isinstance(value, dict) and "choices" in value) else "interval"
+    return "some" if isinstance(value, Choices) or (isinstance(value, dict) and "choices" in value) else "between"
 
 
-Range = Annotated[Annotated[Interval, Tag("interval")] | Annotated[Choices, Tag("choices")], Discriminator(_range_tag)]
+Range = Annotated[Annotated[Interval, Tag("between")] | Annotated[Choices, Tag("some")], Discriminator(_range_tag)]
 
 
 class Search(Section):

@@ -5,8 +5,9 @@ converted backbones are kept in the repository's own .local, so nothing is fetch
 """
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,9 @@ import pytest
 from tasks import config as configuration
 from tasks.schema import AnyDataset, AnyTraining, Columns, Config, FolderSource, TableSource
 from tasks.workspace import Workspace
+
+if TYPE_CHECKING:
+    from tasks.neural.learning import Ground
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 COLOURS = {"red": (200, 40, 40), "green": (40, 200, 40), "blue": (40, 40, 200)}
@@ -125,6 +129,26 @@ def reviews(root: Path) -> TableSource:
     pd.DataFrame(rows).to_csv(root / "reviews.csv", index=False)
     columns = Columns(content="text", label="label", group=None, split=None, confidence=None)
     return TableSource(kind="table", path=Path("reviews.csv"), content="text", columns=columns)
+
+
+@pytest.fixture(scope="session")
+def grounds(tmp_path_factory: pytest.TempPathFactory) -> "Callable[[str], Ground]":
+    """Write the tiny data set of a modality, once; only to be read."""
+    import lessons
+
+    from tasks.neural.learning import Ground
+
+    shelf = tmp_path_factory.mktemp("lessons")
+    return cache(lambda reads: Ground.of(lessons.write(shelf / reads, reads)))
+
+
+@pytest.fixture
+def ground(grounds: "Callable[[str], Ground]") -> "Callable[[str], Ground]":
+    """What trainings of a tiny data set start from, `ground("image")`: on one thread, two would wait for each other."""
+    import torch
+
+    torch.set_num_threads(1)
+    return grounds
 
 
 @pytest.fixture(scope="session")

@@ -185,6 +185,14 @@ def network(ground: Ground) -> Network:
     return made
 
 
+def valued(ground: Ground) -> Ground:
+    """The same samples with numbers for labels, 0 to 2."""
+    prepared = Prepared(ground.prepared.folder)
+    prepared.samples["label"] = np.arange(24) % 3 + 0.0
+    prepared.about["objective"] = "regression"
+    return dataclasses.replace(ground, prepared=prepared)
+
+
 class Poisoned(Prepared):
     """Prepared recordings of which one holds a number that is none."""
 

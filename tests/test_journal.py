@@ -84,6 +84,32 @@ def test_a_run_that_never_ended_was_killed(workspace: Workspace) -> None:
     assert not other.of_kind("end")
 
 
+def test_a_part_of_a_run_lies_beside_it_and_neither_ends_the_other(workspace: Workspace) -> None:
+    training = Run.start(workspace, "birds-partial", {})
+    whole = Run.start(workspace, "birds-partial search", {})
+    first = Run.start(workspace, "birds-partial search 1", {}, whole)
+    second = Run.start(workspace, "birds-partial search 2", {}, whole)
+    assert [first.parent(), second.parent(), whole.parent()] == [whole, whole, None]
+    assert {first.folder.parent, second.folder.parent} == {whole.folder.parent}
+    assert [event["status"] for event in first.of_kind("end")] == ["KILLED"]
+    assert not any(run.of_kind("end") for run in (training, whole, second))
+    assert set(journal.all_runs(workspace.root)) == {training, whole, first, second}
+
+    Run.start(workspace, "birds-partial", {})
+    assert [bool(run.of_kind("end")) for run in (training, whole, second)] == [True, False, False]
+    Run.start(workspace, "birds-partial search", {})
+    assert all(run.of_kind("end") for run in (whole, second))
+
+
+def test_a_run_is_found_by_its_tag(workspace: Workspace) -> None:
+    runs = [Run.start(workspace, "birds-partial", {}) for _ in range(3)]
+    runs[1].tags({"search": "a"})
+    runs[1].tags({"search": "b"})
+    assert journal.tagged(workspace, "birds-partial", "search", "b") == runs[1]
+    assert journal.tagged(workspace, "birds-partial", "search", "a") is None
+    assert journal.tagged(workspace, "birds-head", "search", "b") is None
+
+
 def test_the_run_of_a_model_is_found_by_its_files(workspace: Workspace) -> None:
     model = write_model(workspace.model("birds-partial"), "a")
     first = Run.start(workspace, "birds-partial", {})

@@ -64,6 +64,30 @@ def test_a_run_arrives_in_the_experiment_of_its_data_set(workspace: Workspace) -
     assert (workspace.local / "artifacts" / "birds").is_dir()
 
 
+def test_a_part_of_a_run_arrives_below_it_whichever_goes_first(workspace: Workspace) -> None:
+    whole = Run.start(workspace, "birds-partial search", {"trials": 2})
+    parts = [Run.start(workspace, f"birds-partial search {number}", {}, whole) for number in (1, 2)]
+    with tracking.connected(workspace.root) as client:
+        for run in (parts[1], whole, parts[0]):
+            tracking.send_run(client, workspace.root, run)
+    tracking.send(workspace.root)
+    arrived = {run.info.run_name: run for run in runs(workspace.root)}
+    above = arrived["birds-partial search"]
+    assert len(arrived) == 3
+    assert above.data.params == {"trials": "2"}
+    assert posting.PARENT not in above.data.tags
+    for number in (1, 2):
+        assert arrived[f"birds-partial search {number}"].data.tags[posting.PARENT] == above.info.run_id
+
+    with_database(workspace.root)
+    parts[0].tags({"late": "yes"})
+    tracking.send(workspace.root)
+    (part,) = (run for run in runs(workspace.root) if run.data.tags.get("late"))
+    (above,) = (run for run in runs(workspace.root) if run.info.run_name == "birds-partial search")
+    assert part.data.tags[posting.PARENT] == above.info.run_id
+    assert above.data.params == {"trials": "2"}
+
+
 def test_a_run_is_seen_while_it_goes_on(workspace: Workspace) -> None:
     run = Run.start(workspace, "birds-partial", {})
     run.metrics({"loss": 0.5}, 1)

@@ -2,8 +2,10 @@
 
 import math
 import shutil
+import signal
 import sqlite3
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from project import PARAMS, write_texts
+from project import PARAMS, environment, write_texts
 from project import backbone as write_backbone
 from tracked import with_database
 
@@ -346,29 +348,16 @@ def test_with_real_trainings_and_unreadable_test_labels(
 
 @pytest.mark.integration
 def test_interrupted_by_the_user_it_ends_in_one_line_and_goes_on(workspace: Workspace, repository: Path) -> None:
-    import os
-    import signal
-    import sys
-
-    command = [
-        sys.executable,
-        "-c",
-        f"import sys; sys.path.insert(0, {str(repository)!r}); from flows.cli import main; main()",
-    ]
-    with subprocess.Popen(
-        [*command, "tune", "colours", "--trials", "500"],
-        cwd=workspace.root,
-        stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(repository)},
-    ) as running:
+    command = [sys.executable, "-m", "flows.cli", "tune", "colours", "--trials"]
+    own = environment() | {"PYTHONPATH": str(repository)}
+    with subprocess.Popen([*command, "500"], cwd=workspace.root, stderr=subprocess.PIPE, env=own, text=True) as running:
         assert running.stderr
-        for line in running.stderr:
-            if "trial 2/500" in line:
-                break
+        while "trial 2/500" not in (line := running.stderr.readline()):
+            assert line, "it ended too early"
         running.send_signal(signal.SIGINT)
-        rest = running.stderr.read()
-        assert running.wait() == 130, rest
-    assert "the next run goes on from here" in rest
-    assert "Traceback" not in rest
+        *_, last = running.stderr.read().splitlines()
+        assert running.wait() == 130
+    assert last == "error interrupted; nothing is lost, transfer tune colours goes on from here"
+    again = subprocess.run([*command, "4"], cwd=workspace.root, capture_output=True, text=True, env=own, check=True)
+    assert "trial 4/4" in again.stderr and "trial 2/4" not in again.stderr
+    assert sent(workspace)["colours-partial search"].info.status == "FINISHED"

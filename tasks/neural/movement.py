@@ -9,6 +9,8 @@ from tasks.errors import TrainingError
 from tasks.neural.networks import Network
 
 Tensors = Mapping[str, Tensor]
+STILL = 1e-12
+"""A distance that is none: far below what float32 tells apart in a weight, unless it begins at nought."""
 
 
 def snapshot(network: Network) -> dict[str, Tensor]:
@@ -19,8 +21,8 @@ def snapshot(network: Network) -> dict[str, Tensor]:
 def check(training: str, network: Network, before: Tensors) -> None:
     """Raise TrainingError where something moved that is frozen, or a part stood still that should have learnt.
 
-    Parts are the head and each block that takes gradients. Compared bit by bit, statistics of batch normalisation
-    included.
+    Parts are the head and each block that takes gradients. What is frozen is compared bit by bit, statistics of batch
+    normalisation included. What learns must go further than a weight that begins at nought is pushed by any rate.
     """
     after, parts = snapshot(network), network.learning_parts()
     learning = {name for part in parts.values() for name in part}
@@ -30,12 +32,13 @@ def check(training: str, network: Network, before: Tensors) -> None:
     still = [part for part, names in parts.items() if not _moved(names, before, after)]
     if still:
         raise TrainingError(
-            f"{training}: {still[0]} did not learn, not one of its weights moved; raise its learning rate"
+            f"{training}: {still[0]} did not learn, its weights stayed where they were; raise its learning rate"
         )
 
 
 def _moved(names: Iterable[str], before: Tensors, after: Tensors) -> bool:
-    return any(not torch.equal(before[name], after[name]) for name in names)
+    kept = [name for name in names if name in before]
+    return distance({name: before[name] for name in kept}, after) > STILL
 
 
 def distance(before: Tensors, after: Tensors) -> float:

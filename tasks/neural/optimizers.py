@@ -14,6 +14,8 @@ from tasks.schema import Optimizer as Settings
 
 BETA_2 = 0.999
 """Of Adam, as in its paper."""
+JUST_BELOW = 1 - 1e-6
+"""Of a warm-up: torch divides by nought where one ends on the very first or last step."""
 
 
 def optimizer(settings: Settings, groups: list[dict[str, Any]]) -> Optimizer:
@@ -29,7 +31,7 @@ def schedule(settings: Schedule, optimizer: Optimizer, epochs: int, steps_an_epo
     steps = epochs * steps_an_epoch
     if isinstance(settings, OneCycleSchedule):
         peaks = [group["lr"] for group in optimizer.param_groups]
-        return OneCycleLR(optimizer, peaks, total_steps=steps, pct_start=settings.warmup)
+        return OneCycleLR(optimizer, peaks, total_steps=steps, pct_start=settings.warmup * JUST_BELOW)
     if isinstance(settings, StepSchedule):
         return StepLR(optimizer, settings.every * steps_an_epoch, settings.factor)
     kind = "constant_with_warmup" if settings.kind == "constant" else settings.kind

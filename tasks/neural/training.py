@@ -77,9 +77,14 @@ class Fitting:
 
     @property
     def best_epoch(self) -> int:
-        """The best epoch so far; of equals the earliest."""
+        """The best epoch so far; of equals the earliest.
+
+        What is monitored may be undefined of the network as it came: a head of noughts answers all alike.
+        """
         sign = 1 if self.params.monitor == "loss" else -1
         told = [entry for entry in self.history if entry[self.params.monitor] is not None]
+        if not told and self.epoch == 0:
+            return 0
         if not told:
             raise TrainingError(f"{self.params.name}: {self.params.monitor} is undefined on the validation split")
         return int(min(told, key=lambda entry: sign * entry[self.params.monitor])["epoch"])
@@ -116,11 +121,11 @@ class Fitting:
         count, total = sum(len(portion.rows) for portion in together), 0.0
         for portion in together:
             losses = self._losses(portion.to(self.device))
-            self._check(losses, portion, where)
+            self._check(losses, portion.rows, "the loss", where)
             (losses.sum() / count).backward()  # type: ignore[no-untyped-call]
             total += float(losses.detach().sum())
         norm = clip_grad_norm_(self.network.parameters(), self.params.optimizer.clip_norm)
-        self._check(norm.reshape(1), together[-1], where)
+        self._check(norm.expand(count), np.concatenate([portion.rows for portion in together]), "the gradient", where)
         self.optimizer.step()
         self.schedule.step()
         self.optimizer.zero_grad(set_to_none=True)
@@ -138,15 +143,13 @@ class Fitting:
         other = self.criterion(outputs.float(), portion.targets[portion.partners], portion.confidence[portion.partners])
         return losses * portion.share + other * (1 - portion.share)
 
-    def _check(self, values: Tensor, portion: Portion, where: str) -> None:
-        """Raise TrainingError, with the samples' names, where a loss or the gradient is no finite number."""
-        finite = torch.isfinite(values.detach())
-        if bool(finite.all()):
+    def _check(self, values: Tensor, rows: Array, what: str, where: str) -> None:
+        """Raise TrainingError, with the samples' names, where the value [B] of one of `rows` is no finite number."""
+        finite = torch.isfinite(values.detach()).cpu().numpy()
+        if finite.all():
             return
-        bad = portion.rows[~finite.cpu().numpy()] if len(finite) == len(portion.rows) else portion.rows
-        named = self.material.prepared.samples["name"].iloc[bad]
+        named = self.material.prepared.samples["name"].iloc[rows[~finite]]
         shown = ", ".join(named.head(3)) + (f" and {len(named) - 3} more" if len(named) > 3 else "")
-        what = "the gradient" if len(finite) == 1 else "the loss"
         raise TrainingError(
             f"{self.params.name}: {what} is no finite number at {where} (samples {shown}); look at these samples or "
             f"lower learning_rates; the state after epoch {self.epoch} is kept"

@@ -1,7 +1,7 @@
 """Takes one run from its journal to MLflow: each event once, whatever happens in between."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -40,12 +40,16 @@ class Sent:
 
 @dataclass(frozen=True)
 class Post:
-    """The way of one run into MLflow. `artifacts` is where its files go, null where the server decides."""
+    """The way of one run into MLflow.
+
+    `artifacts` is where its files go, null where the server decides; `parent` the id in MLflow of the run above it.
+    """
 
     client: Any
     entities: Any
     run: Run
     artifacts: Path | None
+    parent: str | None
 
     def send(self, sent: Sent) -> str:
         """Send what is not yet sent and return the run's id in MLflow.
@@ -53,7 +57,7 @@ class Post:
         Every event can be sent again without harm: one that was sent when the process died is. A run deleted in
         MLflow stays deleted; into a new or emptied database it is sent from its beginning.
         """
-        found = self._arrived()
+        found = self._find() or self._create()
         run_id, alive = str(found.info.run_id), found.info.lifecycle_stage == "active"
         offset = sent.offset if sent.run_id == run_id else 0
         for event, end in self.run.events(offset):
@@ -61,10 +65,6 @@ class Post:
                 SENDERS[event["event"]](self, run_id, event)
             sent.note(run_id, end)
         return run_id
-
-    def _arrived(self) -> Any:
-        """Return the run as MLflow has it, which it now does."""
-        return self._find() or self._create()
 
     def _find(self) -> Any:
         view = self.entities.ViewType.ALL
@@ -76,9 +76,7 @@ class Post:
     def _create(self) -> Any:
         start = self.run.of_kind("start")[0]
         tags = {JOURNAL: self.run.folder.name, "dataset": start["dataset"], "training": start["training"]}
-        parent = self.run.parent()
-        if parent is not None:
-            tags[PARENT] = str(replace(self, run=parent)._arrived().info.run_id)
+        tags |= {PARENT: self.parent} if self.parent else {}
         return self.client.create_run(self._experiment(), start["time"], tags, start["training"])
 
     def _experiment(self) -> str:

@@ -74,10 +74,11 @@ def send(root: Path) -> None:
 
 
 def send_run(client: "MlflowClient", root: Path, run: journal.Run) -> str:
-    """Send what MLflow lacks of one run, and return the run's id there."""
-    where = address(root)
+    """Send what MLflow lacks of one run, and before it of the run it is part of; return the run's id there."""
+    where, whole = address(root), run.parent()
+    parent = send_run(client, root, whole) if whole else None
     folder = None if where.startswith("http") else root.resolve() / ".local" / "artifacts"
-    return posting.Post(client, library().entities, run, folder).send(posting.Sent(run, where))
+    return posting.Post(client, library().entities, run, folder, parent).send(posting.Sent(run, where))
 
 
 @contextmanager
