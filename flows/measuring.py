@@ -7,7 +7,7 @@ import numpy as np
 from flows import console
 from tasks import config
 from tasks.errors import ConfigError
-from tasks.measurements import Question, Record, answer, check_ground, repeated
+from tasks.experiments.measurements import Question, Record, answer, check_ground, repeated
 from tasks.progress import note
 from tasks.schema import METRICS, AnyTraining
 from tasks.workspace import Workspace

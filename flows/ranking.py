@@ -7,20 +7,20 @@ from flows import console
 from tasks import config
 from tasks.errors import ConfigError
 from tasks.schema import METRICS, AnyDataset, Config, HeadSettings
-from tasks.workspace import Workspace, write_json
+from tasks.workspace import Workspace, read_json, write_json
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from tasks.bench import Contender
+    from tasks.experiments.contenders import Contender
 
 NAMES = {"logme": "LogME", "h_score": "H-score", "probe": "linear probe"}
 
 
 def rank(root: Path, name: str) -> None:
     """Print the table of data set `name` and write it, with the scores' agreement, to .local/rank/NAME.json."""
-    from tasks.rank import agreement
-    from tasks.rank import rank as ranked
+    from tasks.experiments.rank import agreement
+    from tasks.experiments.rank import rank as ranked
 
     loaded = config.load(root)
     dataset, workspace = config.dataset(loaded, name), Workspace(root, name)
@@ -33,10 +33,20 @@ def rank(root: Path, name: str) -> None:
     columns = ["backbone", "layers", "dimensions", "LogME", "H-score", f"linear probe ({metric})", "time", ""]
     console.table(f"Candidates for {name}, by LogME", columns, [_row(row, metric) for row in rows])
     console.out.print(f"agreement (Kendall's tau-b)   {_agreement(alike)}\nkept in {target.relative_to(root)}")
+    _confirmed(root)
+
+
+def _confirmed(root: Path) -> None:
+    """Tell how well the scores agreed with fine-tuning where that was measured."""
+    known = root / "docs" / "ranking.json"
+    for name, told in read_json(known).items() if known.exists() else ():
+        console.out.print(
+            f"fine-tuning {told['candidates']} candidates of {name} agreed with   {_agreement(told['tau_b'])}"
+        )
 
 
 def _candidates(loaded: Config, name: str) -> "list[Contender]":
-    from tasks.bench import Contender
+    from tasks.experiments.contenders import Contender
 
     declared = loaded.candidates.get(name)
     if not declared:

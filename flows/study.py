@@ -7,7 +7,7 @@ from pathlib import Path
 from flows import console
 from tasks import config
 from tasks.errors import TransferError
-from tasks.results import Plan, Row, read_plan
+from tasks.study.plan import Plan, Row, read_plan
 
 FOLDER = "study"
 
@@ -20,10 +20,10 @@ def results(root: Path, page_only: bool) -> int:
     study = root.resolve() / FOLDER
     plan = read_plan(study)
     failed = [] if page_only else _measured(study, plan)
-    from tasks.evaluation import study_page
+    from tasks.study import page
 
-    page = study_page.write(root, study, plan)
-    console.out.print(f"page   {page.relative_to(root)}")
+    written = page.write(root, study, plan)
+    console.out.print(f"page   {written.relative_to(root)}")
     if failed:
         console.failure(f"not measured: {', '.join(failed)}; the reasons stand above")
     return 1 if failed else 0
@@ -31,7 +31,10 @@ def results(root: Path, page_only: bool) -> int:
 
 def _measured(study: Path, plan: Plan) -> list[str]:
     """Prepare the data sets and measure all rows; return what failed, which keeps nothing else from going on."""
-    failed = [name for name in config.load(study).datasets if not _prepared(study, name)]
+    loaded = config.load(study)
+    asked = dict.fromkeys(loaded.trainings[row.training].dataset for row in plan.rows(1))
+    failed = [name for name in asked if not _prepared(study, name)]
+    failed += [name for name in plan.backbones if not _ranked(study, name)]
     # The first seed of all rows before the second: what stands already costs nothing again.
     rows = [row for seeds in range(1, plan.seeds + 1) for row in plan.rows(seeds)]
     for number, row in enumerate(rows, start=1):
@@ -45,7 +48,7 @@ def _measured(study: Path, plan: Plan) -> list[str]:
 
 def _answered(study: Path, row: Row) -> bool:
     """Tell whether each seed of the row is measured already."""
-    from tasks.measurements import is_answered, repeated
+    from tasks.experiments.measurements import is_answered, repeated
     from tasks.workspace import Workspace
 
     params = config.training(config.load(study), row.training)
@@ -55,7 +58,7 @@ def _answered(study: Path, row: Row) -> bool:
 
 def _prepared(study: Path, name: str) -> bool:
     """Make the samples and features of a data set, unless they are there."""
-    from tasks.measurements import check_ground
+    from tasks.experiments.measurements import check_ground
     from tasks.workspace import Workspace
 
     dataset = config.load(study).datasets[name]
@@ -64,6 +67,12 @@ def _prepared(study: Path, name: str) -> bool:
     except TransferError:
         return not any(_call(study, "-m", "tasks", stage, name) for stage in ("ingest", "preprocess", "extract"))
     return True
+
+
+def _ranked(study: Path, name: str) -> bool:
+    """Score the candidates of a data set, unless that is done."""
+    done = (study / ".local" / "rank" / f"{name}.json").exists()
+    return done or not _call(study, "-m", "flows.cli", "rank", name)
 
 
 def _call(study: Path, *arguments: str) -> int:

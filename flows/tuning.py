@@ -13,7 +13,7 @@ from tasks.schema import Config, DeepTraining, Search
 from tasks.workspace import Workspace
 
 if TYPE_CHECKING:
-    from tasks.trials import Tried
+    from tasks.experiments.trials import Tried
 
 SHOWN = 5
 
@@ -27,9 +27,9 @@ def tune(root: Path, name: str, trials: int | None, minutes: float | None) -> No
     dataset, search = config.dataset(loaded, name), _declared(loaded, name)
     training, workspace = config.training(loaded, search.training), Workspace(root, name)
     assert isinstance(training, DeepTraining)  # noqa: S101 - config.load has seen to it
-    from tasks.measure import measure
-    from tasks.measurements import check_ground
-    from tasks.tune import tune as go_on
+    from tasks.experiments.measure import measure
+    from tasks.experiments.measurements import check_ground
+    from tasks.experiments.tune import tune as go_on
 
     deadline = time.monotonic() + (60 * minutes if minutes else float("inf"))
     wanted = search.model_copy(update={"trials": trials or search.trials})

@@ -9,15 +9,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tasks import config, measurements
-from tasks.evaluation.study_gathering import gather
-from tasks.evaluation.study_numbers import Study
-from tasks.measure import Measured, Part
-from tasks.measurements import repeated
+from tasks import config
+from tasks.experiments import measurements
+from tasks.experiments.measure import Measured, Part
+from tasks.experiments.measurements import repeated
 from tasks.neural.training import Listener
 from tasks.objectives import Array
-from tasks.results import Plan, read_plan
 from tasks.schema import AnyTraining
+from tasks.study.gathering import gather
+from tasks.study.numbers import Study
+from tasks.study.plan import Plan, read_plan
 from tasks.workspace import Workspace, write_json
 
 REPOSITORY = Path(__file__).resolve().parent.parent

@@ -98,6 +98,25 @@ def test_merged_it_is_a_stock_network_that_answers_alike(network: NetworkOf, fam
     assert torch.equal(answers(again), answers(made))
 
 
+@pytest.mark.parametrize(
+    ("layer", "wanted"),
+    [
+        (nn.Linear(4, 4), True),
+        (nn.Conv2d(4, 8, 1), True),
+        (nn.Conv2d(4, 8, 1, stride=2), True),
+        (nn.Conv2d(4, 4, 3), False),
+        (nn.Conv2d(4, 4, 1, groups=2), False),
+        (nn.Conv2d(4, 4, 3, groups=4), False),
+        (nn.Conv1d(4, 4, 1), False),
+        (nn.Embedding(4, 4), False),
+        (nn.LayerNorm(4), False),
+    ],
+    ids=str,
+)
+def test_what_can_be_adapted(layer: nn.Module, wanted: bool) -> None:
+    assert adapters._adaptable(layer) == wanted
+
+
 def adapted(network: Network) -> set[str]:
     """Return the paths of the layers that have an adapter."""
     return {name.partition(".lora_")[0] for block in network.blocks for name in block}

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tasks import measurements
 from tasks.errors import TrainingError
-from tasks.measure import Part, closed, declared, folds, shortened
-from tasks.measurements import Question
+from tasks.experiments import measurements
+from tasks.experiments.measure import Part, closed, declared, folds, shortened
+from tasks.experiments.measurements import Question
 from tasks.modalities.shards import Prepared
 from tasks.workspace import OPENINGS, Workspace
 

@@ -14,10 +14,10 @@ from safetensors.numpy import load_file
 
 from flows import ranking
 from tasks import config, objectives, stages
-from tasks.bench import Contender, featurise
 from tasks.errors import ConfigError, SourceError
 from tasks.evaluation.transferability import logme
-from tasks.rank import agreement, rank
+from tasks.experiments.contenders import Contender, featurise
+from tasks.experiments.rank import agreement, rank
 from tasks.schema import AnyDataset, Config, HeadSettings
 from tasks.workspace import Workspace, file_hashes
 

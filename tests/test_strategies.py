@@ -15,7 +15,7 @@ from test_training import Killed, dying
 
 from tasks import finetune as stage
 from tasks.modalities import modality
-from tasks.neural import inference, movement, networks
+from tasks.neural import inference, movement, networks, strategies
 from tasks.neural.learning import Ground, Learnt
 from tasks.neural.networks import Network
 from tasks.schema import HeadSettings, HeadTraining, Loss
@@ -85,6 +85,21 @@ def test_a_head_alone_is_learnt_from_the_features(ground: GroundOf, tmp_path: Pa
     assert (report["epochs"], report["best_epoch"], report["distance"]) == ([], 0, 0.0)
     assert report["parameters"]["trained"] == network.head.weight.numel() + 3
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("strategy", lessons.OWN)
+def test_features_are_left_out_as_declared_while_it_learns(ground: GroundOf, strategy: str) -> None:
+    network, pictures = lessons.network(ground("image")), tiny.batch("image", 3)
+    changes = {"adapters": {"rank": 2, "alpha": 4, "dropout": 0.0}} if strategy == "lora" else {}
+    strategies.begin(network, lessons.training("image", strategy, dropout=0.5, **changes))
+    seen: list[torch.Tensor] = []
+    network.head.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach()))
+    for training in (True, False):
+        network.train(training)(**pictures)
+    learning, asked = seen
+    assert 0.3 < float((learning == 0).float().mean() - (asked == 0).float().mean()) < 0.7
+    if strategy != "scratch":
+        assert torch.allclose(learning[learning != 0], asked[learning != 0] * 2, atol=1e-4)
 
 
 @pytest.mark.usefixtures("last_is_best")

@@ -18,14 +18,15 @@ from project import backbone as write_backbone
 from tracked import with_database
 
 from flows import tuning
-from tasks import config, measure, stages, tune
+from tasks import config, stages
 from tasks.config import read_yaml
 from tasks.errors import ConfigError, TrainingError
-from tasks.measure import Measured, Part
+from tasks.experiments import measure, tune
+from tasks.experiments.measure import Measured, Part
+from tasks.experiments.trials import Trials, Tried
 from tasks.neural.training import Listener
 from tasks.records import journal, tracking
 from tasks.schema import Choices, Search
-from tasks.trials import Trials, Tried
 from tasks.workspace import Workspace
 
 TRIALS = 9

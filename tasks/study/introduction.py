@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tasks.evaluation.study_numbers import Study
-from tasks.evaluation.study_tables import commands, spread, strategy, table
 from tasks.neural import devices
+from tasks.study.numbers import Study
+from tasks.study.tables import commands, spread, strategy, table
 
 READING = """\
 - **All scores are of the test split**, which no training learns from or chooses on: the head's strength and the

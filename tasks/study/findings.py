@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from tasks.evaluation.bootstrap import Interval
-from tasks.evaluation.study_numbers import Study
-from tasks.evaluation.study_tables import gain as gained
-from tasks.evaluation.study_tables import labelled, percent, points, strategy
+from tasks.study.numbers import Study
+from tasks.study.tables import gain as gained
+from tasks.study.tables import labelled, percent, points, strategy
 
 SCRATCH = "scratch"
 

@@ -8,9 +8,9 @@ import pandas as pd
 from safetensors.numpy import load_file
 
 from tasks import objectives
-from tasks.bench import Contender, featurise
 from tasks.errors import SourceError
 from tasks.evaluation import transferability
+from tasks.experiments.contenders import Contender, featurise
 from tasks.modalities.shards import Prepared
 from tasks.objectives import Facts, heads
 from tasks.schema import AnyDataset, HeadSettings

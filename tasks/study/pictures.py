@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from tasks.evaluation import study_curves, study_plots
-from tasks.evaluation.study_curves import Point
-from tasks.evaluation.study_numbers import Study
-from tasks.evaluation.study_plots import Pair
-from tasks.evaluation.study_tables import share_samples, strategy
+from tasks.study import curves, plots
+from tasks.study.curves import Point
+from tasks.study.numbers import Study
+from tasks.study.plots import Pair
+from tasks.study.tables import share_samples, strategy
 
 CURVES, SPLITS, SHIFTS = "curves", "splits", "shifts"
 
@@ -19,15 +19,13 @@ def pictures(study: Study) -> dict[str, Figure]:
     drawn = dict(_of_datasets(study))
     panels = {name: lines for name in study.plan.curves.trainings if (lines := _lines(study, name))}
     if panels:
-        drawn[CURVES] = study_curves.curves(panels, "Accuracy on the test split by how many labels there are")
+        drawn[CURVES] = curves.curves(panels, "Accuracy on the test split by how many labels there are")
     if study.measured(study.plan.recipes):
         legend = ("whole groups apart", "at random")
-        drawn[SPLITS] = study_plots.pairs(
-            list(_splits(study)), legend, "Accuracy on the test split, by how it is split"
-        )
+        drawn[SPLITS] = plots.pairs(list(_splits(study)), legend, "Accuracy on the test split, by how it is split")
     if study.measured(study.plan.shifts):
         legend = ("other domain (test)", "own domain (validation)")
-        drawn[SHIFTS] = study_plots.pairs(list(_shifts(study)), legend, "Accuracy on the own and on another domain")
+        drawn[SHIFTS] = plots.pairs(list(_shifts(study)), legend, "Accuracy on the own and on another domain")
     return drawn
 
 
@@ -36,7 +34,7 @@ def _of_datasets(study: Study) -> Iterator[tuple[str, Figure]]:
         trainings = study.measured(study.plan.trainings_of(name))
         values = {strategy(study, training): study.values(training, "accuracy") for training in trainings}
         if values:
-            yield name, study_plots.strategies(values, f"{name}: accuracy on the test split, a faint mark per seed")
+            yield name, plots.strategies(values, f"{name}: accuracy on the test split, a faint mark per seed")
 
 
 def _lines(study: Study, dataset: str) -> dict[str, Sequence[Point]]:

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from tasks.evaluation import study_findings, study_tables
-from tasks.evaluation.study_numbers import Study
-from tasks.evaluation.study_pictures import CURVES, SHIFTS, SPLITS
-from tasks.evaluation.study_tables import NONE, commands, ends, labelled, points, spread, table
-from tasks.results import Row
+from tasks.study import findings, tables
+from tasks.study.numbers import Study
+from tasks.study.pictures import CURVES, SHIFTS, SPLITS
+from tasks.study.plan import Row
+from tasks.study.tables import NONE, commands, ends, labelled, points, spread, table
 
 
 def dataset(study: Study, name: str, drawn: set[str]) -> str:
@@ -19,10 +19,10 @@ def dataset(study: Study, name: str, drawn: set[str]) -> str:
     return _section(
         f"{name}: strategies side by side",
         _picture(name, f"Accuracy of each strategy on {name}", drawn),
-        _list(study_findings.of_dataset(study, name)),
-        study_tables.scores(study, name),
+        _list(findings.of_dataset(study, name)),
+        tables.scores(study, name),
         "What that costs:",
-        study_tables.costs(study, name),
+        tables.costs(study, name),
         _commands(study, names),
     )
 
@@ -33,8 +33,8 @@ def curves(study: Study, drawn: set[str]) -> str:
         return ""
     parts = []
     for name in study.plan.curves.trainings:
-        found = _list(study_findings.of_curves(study, name))
-        parts += [f"### {name}", *([found] if found else []), study_tables.curves(study, name)]
+        found = _list(findings.of_curves(study, name))
+        parts += [f"### {name}", *([found] if found else []), tables.curves(study, name)]
     rows = [row for row in study.plan.rows(study.plan.seeds) if row.share < 1]
     folded = f"<details><summary>The commands</summary>\n\n{_shell(rows)}\n\n</details>"
     return _section(
@@ -58,7 +58,7 @@ def splits(study: Study, drawn: set[str]) -> str:
         _picture(SPLITS, "Accuracy on the random split beside the grouped one", drawn),
         "With a random split, samples like those learnt from are in the test split too. The two test splits hold other "
         "samples, so the difference, in points, is not a paired one.",
-        _list(study_findings.of_splits(study)),
+        _list(findings.of_splits(study)),
         table(columns, [_two_splits(study, name, study.grouped(name)) for name in names]),
         _commands(study, names),
     )
@@ -106,7 +106,7 @@ def domains(study: Study, drawn: set[str]) -> str:
         _picture(SHIFTS, "Accuracy on the own domain beside another", drawn),
         _list(f"`{name}`: {study.plan.about[name]}." for name in sorted(about)),
         "The epoch that is kept is chosen on the validation split, which flatters it a little.",
-        _list(study_findings.of_shifts(study)),
+        _list(findings.of_shifts(study)),
         table(columns, rows),
         _commands(study, names),
     )

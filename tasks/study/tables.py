@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from tasks.evaluation.bootstrap import Interval
-from tasks.evaluation.study_numbers import Study
-from tasks.measurements import Record
+from tasks.experiments.measurements import Record
+from tasks.study.numbers import Study
 
 NONE = "–"  # noqa: RUF001 - a dash in an empty cell
 

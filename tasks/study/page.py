@@ -5,15 +5,18 @@ import io
 from pathlib import Path
 from typing import Any
 
-from tasks.evaluation import plots, study_sections
+from tasks.evaluation import plots
 from tasks.evaluation.comparison import rounded
-from tasks.evaluation.study_gathering import gather
-from tasks.evaluation.study_introduction import introduction
-from tasks.evaluation.study_numbers import Study
-from tasks.evaluation.study_pictures import pictures
-from tasks.results import Plan
+from tasks.study import ranking
+from tasks.study import sections as told
+from tasks.study.gathering import gather
+from tasks.study.introduction import introduction
+from tasks.study.numbers import Study
+from tasks.study.pictures import pictures
+from tasks.study.plan import Plan
+from tasks.workspace import write_json
 
-PAGE, NUMBERS, PICTURES = "results.md", "results.csv", "results"
+PAGE, NUMBERS, PICTURES, RANKING = "results.md", "results.csv", "results", "ranking.json"
 
 
 def write(root: Path, study: Path, plan: Plan) -> Path:
@@ -31,6 +34,7 @@ def write(root: Path, study: Path, plan: Plan) -> Path:
         plots.save(figure, docs / PICTURES / f"{name}.png")
     (docs / PAGE).write_text(_page(found, set(drawn)), encoding="utf-8")
     (docs / NUMBERS).write_text(_numbers(found), encoding="utf-8")
+    write_json(docs / RANKING, ranking.summary(found))
     return docs / PAGE
 
 
@@ -40,12 +44,13 @@ def _page(study: Study, drawn: set[str]) -> str:
         return "# Results\n\nNothing is measured yet: `make results`, which takes hours, writes this page.\n"
     sections = [
         introduction(study),
-        *(study_sections.dataset(study, name, drawn) for name in study.plan.strategies),
-        study_sections.curves(study, drawn),
-        study_sections.splits(study, drawn),
-        study_sections.aims(study),
-        study_sections.domains(study, drawn),
-        study_sections.missing(study),
+        *(told.dataset(study, name, drawn) for name in study.plan.strategies),
+        told.curves(study, drawn),
+        told.splits(study, drawn),
+        told.aims(study),
+        told.domains(study, drawn),
+        ranking.section(study),
+        told.missing(study),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 

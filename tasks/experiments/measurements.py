@@ -12,7 +12,7 @@ from safetensors.numpy import load_file, save_file
 
 from tasks import versioning
 from tasks.errors import TrainingError
-from tasks.measure import Measured, Part, closed, declared, folds, measure, shortened
+from tasks.experiments.measure import Measured, Part, closed, declared, folds, measure, shortened
 from tasks.modalities.shards import Prepared
 from tasks.neural.training import Listener
 from tasks.objectives import Array

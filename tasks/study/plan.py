@@ -38,7 +38,8 @@ class Plan(Section):
     """The trainings of each data set side by side, recipes with an aim, looks at other domains, curves over labels.
 
     A training is called by its data set and its strategy, `solar-cells-full`, or by its name. `about`: of each data
-    set what it holds, in words. `beside`: of a data set with a random split the one whose split keeps groups whole.
+    set what it holds, in words. `backbones`: of a data set the trainings that fine-tune the candidates of `transfer
+    rank`. `beside`: of a data set with a random split the one whose split keeps groups whole.
     `aims`: of a training what its metrics should reach on the test split, as shares.
     """
 
@@ -47,6 +48,7 @@ class Plan(Section):
     strategies: dict[str, list[str]]
     shifts: list[str]
     recipes: list[str]
+    backbones: dict[str, list[str]]
     beside: dict[str, str]
     aims: dict[str, dict[Aim, Share]]
     curves: Curves
@@ -57,6 +59,9 @@ class Plan(Section):
         for dataset in self.strategies:
             yield from self.trainings_of(dataset)
         yield from self.recipes
+        known = {training for dataset in self.strategies for training in self.trainings_of(dataset)}
+        for candidates in self.backbones.values():
+            yield from (training for training in candidates if training not in known)
 
     def trainings_of(self, dataset: str) -> list[str]:
         """Return the trainings of a data set that stand side by side."""
@@ -91,7 +96,7 @@ def read_plan(study: Path) -> Plan:
 
 def _check_names(plan: Plan, loaded: Config) -> None:
     """Raise ConfigError where the plan speaks of a data set there is none of or of a training it does not measure."""
-    for name in (*plan.about, *plan.beside, *plan.beside.values()):
+    for name in (*plan.about, *plan.backbones, *plan.beside, *plan.beside.values()):
         config.dataset(loaded, name)
     measured = list(plan.trainings())
     for name in plan.aims:

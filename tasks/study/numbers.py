@@ -2,16 +2,16 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tasks.evaluation import bootstrap
 from tasks.evaluation.bootstrap import Interval
-from tasks.measurements import Record
+from tasks.experiments.measurements import Record
 from tasks.objectives import Array
-from tasks.results import Plan, Row
 from tasks.schema import Config
+from tasks.study.plan import Plan, Row
 
 
 class Key(NamedTuple):
@@ -46,6 +46,8 @@ class Study:
     params: Config
     kept: dict[Key, Kept]
     judged: dict[str, Judged]
+    ranks: dict[str, list[dict[str, Any]]]
+    """Of each data set the candidates that `transfer rank` scored."""
 
     def records(self, training: str, share: float = 1.0) -> list[Record]:
         """Return the records of a training on a share of the train split, by ascending seed."""

@@ -6,15 +6,16 @@ from typing import Any, NamedTuple
 
 from optuna.trial import Trial
 
-from tasks import measure, ranges
+from tasks import ranges
 from tasks.errors import TrainingError, TransferError
-from tasks.measure import Measured, Part
+from tasks.experiments import measure
+from tasks.experiments.measure import Measured, Part
+from tasks.experiments.trials import Trials, Tried
 from tasks.modalities.shards import Prepared
 from tasks.neural.training import Listener
 from tasks.records import journal, tracking
 from tasks.records.journal import Run
 from tasks.schema import DeepTraining, Search
-from tasks.trials import Trials, Tried
 from tasks.workspace import Workspace
 
 Measure = Callable[[Any, Workspace, Part, Listener], Measured]

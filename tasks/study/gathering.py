@@ -7,11 +7,12 @@ import numpy as np
 
 from tasks import config, objectives
 from tasks.evaluation import bootstrap
-from tasks.evaluation.study_numbers import Judged, Kept, Key, Study
-from tasks.measurements import Record, answer, every, is_answered, repeated
+from tasks.experiments.measurements import Record, answer, every, is_answered, repeated
 from tasks.modalities.shards import Prepared
-from tasks.results import Plan
 from tasks.schema import AnyDataset
+from tasks.study.numbers import Judged, Kept, Key, Study
+from tasks.study.plan import Plan
+from tasks.study.ranking import ranks
 from tasks.workspace import Workspace
 
 
@@ -30,7 +31,7 @@ def gather(folder: Path, plan: Plan) -> Study:
     for name in (name for name, records in asked.items() if records):
         judged[name] = _judged(params.datasets[name], Prepared(Workspace(folder, name).prepared))
         kept |= dict(_kept(Workspace(folder, name), asked[name]))
-    return Study(plan, params, kept, judged)
+    return Study(plan, params, kept, judged, ranks(folder, list(plan.backbones)))
 
 
 def _kept(workspace: Workspace, asked: list[Record]) -> Iterator[tuple[Key, Kept]]:

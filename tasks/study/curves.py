@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from tasks.evaluation.plots import styled
-from tasks.evaluation.study_plots import MARKS
-from tasks.evaluation.study_tables import labelled
+from tasks.study.plots import MARKS
+from tasks.study.tables import labelled
 
 GAP = 0.075
 """How far apart names at the right of a panel stand at least, as a part of its height."""

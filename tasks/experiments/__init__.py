@@ -1,0 +1,1 @@
+"""Trainings tried without keeping a model: measured again, searched, ranked by their backbones."""

@@ -1,0 +1,1 @@
+"""What docs/results.md reports: its plan, its numbers, its words and its pictures."""
