@@ -145,6 +145,8 @@ def _misfits(entry: DeepTraining[Any]) -> Iterator[str]:
         yield f"monitor: {entry.monitor!r} is not one of {monitors}"
     if entry.loss.kind not in LOSSES[entry.objective]:
         yield f"loss.kind: {entry.loss.kind!r} is no loss for {entry.objective}; there are {LOSSES[entry.objective]}"
+    if entry.strategy == "scratch" and entry.unfreeze_every is not None:
+        yield "unfreeze_every: frozen blocks of strategy scratch would stay random; write null"
     for key in ("head", "blocks", "adapters"):
         wanted, given = key in OWN_KEYS[entry.strategy], getattr(entry, key) is not None
         if wanted != given:

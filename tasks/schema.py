@@ -265,10 +265,16 @@ class StepSchedule(Section):
 
 
 class OneCycleSchedule(Section):
-    """Up over the first `warmup` of all steps and down to almost nothing, momentum the other way (arXiv:1708.07120)."""
+    """Up over the first `warmup` of all steps and down again along cosines (arXiv:1708.07120).
+
+    From a `rise`-th of each learning rate to a `fall`-th; at the peak, momentum is lower by `momentum_drop`.
+    """
 
     kind: Literal["one_cycle"]
     warmup: Share
+    rise: Positive
+    fall: Positive
+    momentum_drop: BelowOne
 
 
 Schedule = Annotated[SmoothSchedule | StepSchedule | OneCycleSchedule, Discriminator("kind")]

@@ -1,6 +1,7 @@
 """A data set in miniature of each modality, as preprocess and extract leave it, and trainings that learn it."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,16 @@ from safetensors.numpy import save_file
 from tasks import objectives
 from tasks.modalities import Arrays, modality
 from tasks.modalities.shards import Prepared, write_shards
-from tasks.neural import inference, learning, movement, networks
+from tasks.neural import inference, learning, movement, networks, strategies
+from tasks.neural.checkpoints import Checkpoints
 from tasks.neural.feeding import Material
 from tasks.neural.learning import Ground, Learnt
 from tasks.neural.networks import Network
-from tasks.neural.training import Listener
+from tasks.neural.training import Fitting, Listener, fine_tune
 from tasks.schema import AnyTraining, DeepTraining
 from tasks.workspace import Workspace, sha256_of, write_json
 
+MODALITIES = ("image", "text", "audio")
 LABELS = ("low", "middle", "high")
 SPLITS = {"train": range(0, 12), "validation": range(12, 18), "test": range(18, 24)}
 TRAIN, VALIDATION, TEST = (np.array(rows) for rows in SPLITS.values())
@@ -86,6 +89,15 @@ SETTINGS: dict[str, Any] = {
 }
 NESTED = ("augment", "optimizer", "learning_rates", "loss")
 """Sections of which single keys can be changed."""
+SGD = {"kind": "sgd", "weight_decay": 0.001}
+CALM: dict[str, Any] = {"average": 0.0, "dropout": 0.0, "schedule": {"kind": "constant", "warmup": 0.0}}
+"""Every step counts, and nothing is averaged."""
+STILL: dict[str, Any] = {
+    **dict.fromkeys(("flip_horizontal", "flip_vertical", "shift", "scale", "shear_degrees"), 0.0),
+    **dict.fromkeys(("brightness", "contrast", "saturation", "mix_up"), 0.0),
+    "quarter_turns": False,
+}
+"""No picture is changed."""
 HEAD = {"strengths": [0.0001]}
 OWN: dict[str, dict[str, Any]] = {
     "partial": {"head": HEAD, "blocks": 2, "adapters": None},
@@ -183,6 +195,24 @@ def network(ground: Ground) -> Network:
     weight, bias = tiny.head(made.head.in_features)
     made.graft(weight / 10, bias / 10)
     return made
+
+
+def fit(
+    ground: Ground, params: DeepTraining[Any], scratch: Path, listen: Callable[[Network, int], None] = lambda *_: None
+) -> tuple[Network, dict[str, Any]]:
+    """Fine-tune the network of a data set, which `listen` may look at after each epoch."""
+    learns = network(ground)
+    strategies.begin(learns, params)
+    kept = Checkpoints(scratch, "lesson")
+    report = fine_tune(learns, material(ground), params, kept, lambda _, epoch: listen(learns, epoch))
+    return learns, report
+
+
+def fitting(ground: Ground, params: DeepTraining[Any]) -> Fitting:
+    """A training that has not begun."""
+    learns = network(ground)
+    strategies.begin(learns, params)
+    return Fitting(learns, material(ground), params)
 
 
 def valued(ground: Ground) -> Ground:

@@ -46,6 +46,8 @@ def project(tmp_path_factory: pytest.TempPathFactory, real_raw: Callable[[str], 
         for name, training in content["trainings"].items()
         if training["dataset"] in ROWS
     }
+    content["candidates"] = {"mandarin-tones": content["candidates"]["mandarin-tones"][:2]}
+    content["searches"]["mandarin-tones"]["trials"] = 2
     YAML().dump(content, root / "params.yaml")
     made = Project(root)
     ran = made.transfer("run")
@@ -173,21 +175,32 @@ def test_a_training_can_be_asked_by_name(project: Project) -> None:
 
 def test_every_command_of_the_readme_runs(project: Project) -> None:
     """The block after the two make targets, in one shell, as a user would type it; `transfer ui` has its own test."""
-    first, then = re.findall(r"```\n(.+?)```", (REPOSITORY / "README.md").read_text(), re.DOTALL)[:2]
-    assert first.split("\n")[:2] == ["make run", "make test"]
-    commands = then.strip().split("\n")
-    assert commands.pop() == "transfer ui"
+    first, then = blocks()[:2]
+    assert first == ["make run", "make test"]
+    assert then.pop() == "transfer ui"
+    done = typed(project, then)
+    assert "nothing to do" in done and "Data and pipelines are up to date" in done
+
+
+def blocks() -> list[list[str]]:
+    """The commands of the README, block by block."""
+    found = re.findall(r"```\n(.+?)```", (REPOSITORY / "README.md").read_text(), re.DOTALL)
+    return [block.strip().split("\n") for block in found]
+
+
+def typed(project: Project, commands: list[str]) -> str:
+    """Run these commands in one shell, the environment activated as the README says; return what they printed."""
     place = project.root / ".venv" / "bin"
     place.mkdir(parents=True, exist_ok=True)
     (place / "activate").write_text(f'export PATH="{place}:{Path(sys.executable).parent}:$PATH"\n')
     (place / "transfer").write_text(f'#!/bin/sh\nexec {sys.executable} -m flows.cli "$@"\n')
     (place / "transfer").chmod(0o755)
-    script = "set -euxo pipefail\n" + "\n".join(commands)
+    script = "set -euxo pipefail\nsource .venv/bin/activate\n" + "\n".join(commands)
     done = subprocess.run(
         ["bash", "-c", script], cwd=project.root, env=environment(), capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "nothing to do" in done.stdout and "Data and pipelines are up to date" in done.stdout
+    return done.stdout
 
 
 def test_the_pages_of_mlflow_are_served_and_ended(project: Project) -> None:
@@ -217,3 +230,15 @@ def experiments(address: str) -> list[str]:
         except OSError:
             time.sleep(0.5)
     raise AssertionError("the MLflow server did not answer")
+
+
+def test_the_commands_that_choose_among_trainings_run(project: Project) -> None:
+    """The README's next block: backbones ranked, a training repeated, folds, a search. The last test: it edits."""
+    commands = blocks()[2]
+    assert [line.split()[1] for line in commands] == ["rank", "measure", "measure", "tune"]
+    told = typed(project, commands)
+    assert "Candidates for mandarin-tones, by LogME" in told
+    assert "mandarin-tones-partial on the validation split" in told
+    assert "mandarin-tones-head on the folds held out" in told
+    assert "The best trials of mandarin-tones-partial" in told
+    assert not (Workspace(project.root, "mandarin-tones").model("mandarin-tones-tuned")).exists()

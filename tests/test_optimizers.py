@@ -63,7 +63,7 @@ def test_the_first_step_by_hand(kind: str) -> None:
     for group in optimizer.param_groups:
         group["params"][0].grad = torch.ones(2)
     optimizer.step()
-    found = tuple(float(group["params"][0][0]) for group in optimizer.param_groups)
+    found = tuple(group["params"][0][0].item() for group in optimizer.param_groups)
     assert found == pytest.approx(FIRST_STEP[kind], rel=1e-5)
 
 
@@ -84,6 +84,7 @@ def rates(told: dict[str, Any], epochs: int, steps_an_epoch: int, kind: str = "a
     return found
 
 
+CYCLE: dict[str, Any] = {"kind": "one_cycle", "rise": 25, "fall": 25e4, "momentum_drop": 0.05}
 COSINE = {step: 0.5 * (1 + math.cos(math.pi * (step - 2) / 8)) for step in range(2, 10)}
 SCHEDULES: dict[str, tuple[dict[str, Any], dict[int, float]]] = {
     "constant": ({"kind": "constant", "warmup": 0.0}, {0: 1, 5: 1, 9: 1}),
@@ -95,9 +96,9 @@ SCHEDULES: dict[str, tuple[dict[str, Any], dict[int, float]]] = {
     "warm-up all the way": ({"kind": "linear", "warmup": 1.0}, {0: 0, 9: 0.9}),
     "step each epoch": ({"kind": "step", "every": 1, "factor": 0.5}, {0: 1, 4: 1, 5: 0.5, 9: 0.5}),
     "step beyond the end": ({"kind": "step", "every": 3, "factor": 0.5}, {0: 1, 9: 1}),
-    "one cycle": ({"kind": "one_cycle", "warmup": 0.4}, {0: 1 / 25, 3: 1, 6: 0.5, 9: 1 / 25e4}),
-    "one cycle from its peak": ({"kind": "one_cycle", "warmup": 0.1}, {0: 1, 9: 1 / 25e4}),
-    "one cycle without a fall": ({"kind": "one_cycle", "warmup": 1.0}, {0: 1 / 25, 8: 0.97105}),
+    "one cycle": (CYCLE | {"warmup": 0.4}, {0: 1 / 25, 3: 1, 6: 0.5, 9: 1 / 25e4}),
+    "one cycle from its peak": (CYCLE | {"warmup": 0.1}, {0: 1, 9: 1 / 25e4}),
+    "one cycle without a fall": (CYCLE | {"warmup": 1.0}, {0: 1 / 25, 8: 0.97105}),
 }
 """The share of the declared rate at some of ten steps, two epochs of five."""
 
@@ -120,14 +121,15 @@ def test_the_rates_of_groups_keep_their_ratio(case: str) -> None:
 @pytest.mark.parametrize("kind", ["linear", "cosine", "constant", "one_cycle"])
 @pytest.mark.parametrize("steps", [1, 2, 4, 10])
 def test_no_length_and_no_warm_up_is_too_much_for_a_schedule(kind: str, warmup: float, steps: int) -> None:
-    found = rates({"kind": kind, "warmup": warmup}, epochs=1, steps_an_epoch=steps)
+    own = CYCLE if kind == "one_cycle" else {"kind": kind}
+    found = rates(own | {"warmup": warmup}, epochs=1, steps_an_epoch=steps)
     assert all(0 <= rate <= 1.0001 for step in found for rate in step)
 
 
 @pytest.mark.parametrize("kind", ["adamw", "sgd"])
 def test_one_cycle_moves_momentum_the_other_way(kind: str) -> None:
     optimizer = made(kind)
-    settings: Schedule = TypeAdapter(Schedule).validate_python({"kind": "one_cycle", "warmup": 0.5})
+    settings: Schedule = TypeAdapter(Schedule).validate_python(CYCLE | {"warmup": 0.5})
     schedule, seen = optimizers.schedule(settings, optimizer, 1, 10), []
     for _ in range(10):
         group = optimizer.param_groups[0]
@@ -136,6 +138,7 @@ def test_one_cycle_moves_momentum_the_other_way(kind: str) -> None:
         schedule.step()
     by_rate = sorted(seen)
     assert all(later[1] <= earlier[1] for earlier, later in pairwise(by_rate))
+    assert by_rate[-1][1] == pytest.approx(0.75) and max(momentum for _, momentum in seen) == pytest.approx(0.8)
 
 
 def test_the_average_by_hand() -> None:

@@ -39,7 +39,7 @@ BAD = {
     "a range beside the start": ("low: 0.0001, high: 0.1", "low: 0.0001, high: 0.001",
         AT + "learning_rates.head: 0.0001 to 0.001 must hold 0.01 too, with which colours-partial starts"),
     "choices beside the start": (RATES,
-        "schedule: {choices: [{kind: cosine, warmup: 0.1}, {kind: one_cycle, warmup: 0.1}]}",
+        "schedule: {choices: [{kind: cosine, warmup: 0.1}, {kind: constant, warmup: 0.1}]}",
         AT + "schedule: choices must hold {'kind': 'linear', 'warmup': 0.1} too"),
     "an end that makes no training": (RATES, "dropout: {low: 0.0, high: 1.0, log: false}",
         AT + "dropout: Input should be less than 1 (found 1.0)"),

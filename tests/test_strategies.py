@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import tiny
 import torch
+from killed import Killed, dying
 from pydantic import TypeAdapter
-from test_training import Killed, dying
 
 from tasks import finetune as stage
 from tasks.modalities import modality
@@ -22,7 +22,6 @@ from tasks.schema import HeadSettings, HeadTraining, Loss
 from tasks.workspace import Workspace, read_json
 
 GroundOf = Callable[[str], Ground]
-MODALITIES = ("image", "text", "audio")
 LEARNS_ALL = ("full", "scratch")
 
 
@@ -41,7 +40,7 @@ def last_is_best(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("last_is_best")
-@pytest.mark.parametrize("reads", MODALITIES)
+@pytest.mark.parametrize("reads", lessons.MODALITIES)
 @pytest.mark.parametrize("strategy", lessons.OWN)
 def test_each_strategy_moves_its_own_and_ends_in_a_stock_network(
     ground: GroundOf, tmp_path: Path, reads: str, strategy: str

@@ -1,6 +1,6 @@
 """What a network is fed while it learns: the same batches in the same order, however often an epoch is begun anew."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -82,7 +82,18 @@ def portions(material: Material, batch_size: int, augment: Any, seed: int, epoch
         )
         return _mixed(portion, getattr(augment, "mix_up", 0.0), generator)
 
-    yield from one_ahead(make, batched(_order(material, batch_size, generator), batch_size))
+    yield from one_ahead(make, batches(_order(material, batch_size, generator), batch_size))
+
+
+def batches(order: Sequence[int], size: int) -> list[list[int]]:
+    """Cut into batches of `size`, the last one shorter; a single sample left over joins the batch before it.
+
+    Batch normalisation that learns has nothing to compare a single one with.
+    """
+    cut = list(batched(order, size))
+    if len(cut) > 1 and size > 1 and len(cut[-1]) == 1:
+        cut[-2:] = [cut[-2] + cut[-1]]
+    return cut
 
 
 def _order(material: Material, batch_size: int, generator: torch.Generator) -> list[int]:
@@ -93,7 +104,7 @@ def _order(material: Material, batch_size: int, generator: torch.Generator) -> l
 
 
 def _mixed(portion: Portion, alpha: float, generator: torch.Generator) -> Portion:
-    """Mix each sample with another one of its batch, all by one share of Beta(alpha, alpha) (arXiv:1710.09412)."""
+    """Mix each sample with one of its batch, all by one share of Beta(alpha, alpha) (arXiv:1710.09412)."""
     if not alpha:
         return portion
     drawn = np.random.default_rng(int(torch.randint(2**31, (1,), generator=generator)))

@@ -30,13 +30,28 @@ def schedule(settings: Schedule, optimizer: Optimizer, epochs: int, steps_an_epo
     """Return what sets the learning rates at each of the `epochs` * `steps_an_epoch` steps."""
     steps = epochs * steps_an_epoch
     if isinstance(settings, OneCycleSchedule):
-        peaks = [group["lr"] for group in optimizer.param_groups]
-        return OneCycleLR(optimizer, peaks, total_steps=steps, pct_start=settings.warmup * JUST_BELOW)
+        peaks, momentum = [group["lr"] for group in optimizer.param_groups], _momentum(optimizer)
+        return OneCycleLR(
+            optimizer,
+            peaks,
+            total_steps=steps,
+            pct_start=settings.warmup * JUST_BELOW,
+            cycle_momentum=momentum > 0,
+            base_momentum=momentum - settings.momentum_drop,
+            max_momentum=momentum,
+            div_factor=settings.rise,
+            final_div_factor=settings.fall / settings.rise,
+        )
     if isinstance(settings, StepSchedule):
         return StepLR(optimizer, settings.every * steps_an_epoch, settings.factor)
     kind = "constant_with_warmup" if settings.kind == "constant" else settings.kind
     smooth: LRScheduler = get_scheduler(kind, optimizer, round(settings.warmup * steps), steps)
     return smooth
+
+
+def _momentum(optimizer: Optimizer) -> float:
+    group = optimizer.param_groups[0]
+    return float(group["betas"][0] if "betas" in group else group["momentum"])
 
 
 class Average:

@@ -13,7 +13,7 @@ from tasks import progress
 from tasks.errors import TrainingError
 from tasks.neural import devices, inference, movement, optimizers
 from tasks.neural.checkpoints import Checkpoints, State
-from tasks.neural.feeding import Material, Portion, portions
+from tasks.neural.feeding import Material, Portion, batches, portions
 from tasks.neural.networks import Network
 from tasks.objectives import Array
 from tasks.parallel import batched
@@ -41,6 +41,8 @@ def fine_tune(
         listen(fitting.judge(), 0)
     else:
         fitting.restore(state)
+        for entry in fitting.history:
+            listen({key: value for key, value in entry.items() if key != "epoch"}, entry["epoch"])
         progress.note(f"{params.name}  goes on after epoch {fitting.epoch}")
     with progress.bar(params.name, fitting.steps_left) as advance:
         while not fitting.ended():
@@ -64,7 +66,8 @@ class Fitting:
         self.criterion = material.objective.criterion(params.loss, material.targets[material.train], material.facts)
         groups = network.groups(params.learning_rates, params.optimizer.weight_decay)
         self.optimizer = optimizers.optimizer(params.optimizer, groups)
-        self.steps_an_epoch = math.ceil(math.ceil(len(material.train) / params.batch_size) / params.accumulation)
+        fed = len(batches(range(len(material.train)), params.batch_size))
+        self.steps_an_epoch = math.ceil(fed / params.accumulation)
         self.schedule = optimizers.schedule(params.schedule, self.optimizer, params.epochs, self.steps_an_epoch)
         self.average = optimizers.Average(self._floating(), params.average) if params.average else None
         self.history: list[dict[str, Any]] = []
@@ -152,7 +155,7 @@ class Fitting:
         shown = ", ".join(named.head(3)) + (f" and {len(named) - 3} more" if len(named) > 3 else "")
         raise TrainingError(
             f"{self.params.name}: {what} is no finite number at {where} (samples {shown}); look at these samples or "
-            f"lower learning_rates; the state after epoch {self.epoch} is kept"
+            f"lower learning_rates{f'; the state after epoch {self.epoch} is kept' if self.epoch else ''}"
         )
 
     def judge(self, train_loss: float | None = None) -> dict[str, float | None]:
