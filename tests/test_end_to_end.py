@@ -184,8 +184,8 @@ def test_every_command_of_the_readme_runs(project: Project) -> None:
 
 def blocks() -> list[list[str]]:
     """The commands of the README, block by block."""
-    found = re.findall(r"```\n(.+?)```", (REPOSITORY / "README.md").read_text(), re.DOTALL)
-    return [block.strip().split("\n") for block in found]
+    found = re.findall(r"^```(\w*)\n(.+?)^```", (REPOSITORY / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+    return [block.strip().split("\n") for language, block in found if not language]
 
 
 def typed(project: Project, commands: list[str]) -> str:
