@@ -12,11 +12,6 @@ from tasks.progress import note
 from tasks.schema import METRICS, AnyTraining
 from tasks.workspace import Workspace
 
-SHOWN = {
-    "classification": (*METRICS["classification"], "calibration_error", "loss"),
-    "regression": METRICS["regression"],
-}
-
 
 def measure(root: Path, training: str, seeds: int, folds: int, share: float, test: bool) -> None:
     """Measure `training` with so many seeds, on each of so many folds, and print mean and deviation."""
@@ -39,7 +34,8 @@ def _answered(question: Question, workspace: Workspace) -> Record:
 
     def listen(scores: dict[str, float | None], epoch: int) -> None:
         metric = METRICS[params.objective][0]
-        note(f"  epoch {epoch}  " + "  ".join(f"{key} {scores[key]:.4f}" for key in ("loss", metric) if scores[key]))
+        told = [f"{key} {scores[key]:.4f}" for key in ("loss", metric) if scores[key] is not None]
+        note("  ".join([f"  epoch {epoch}", *told]))
 
     return answer(question, workspace, listen)
 
@@ -48,7 +44,7 @@ def _table(params: AnyTraining, records: list[Record], split: str) -> None:
     """Print each metric's mean, deviation (over n - 1) and values."""
     held = "the folds held out" if records[0]["folds"] else f"the {split} split"
     rows = []
-    for metric in SHOWN[params.objective]:
+    for metric in records[0]["scores"][split]:
         values = [record["scores"][split][metric] for record in records]
         if None not in values:
             spread = f"{np.std(values, ddof=1):.4f}" if len(values) > 1 else ""

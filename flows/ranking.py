@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from tasks.experiments.contenders import Contender
 
-NAMES = {"logme": "LogME", "h_score": "H-score", "probe": "linear probe"}
-
 
 def rank(root: Path, name: str) -> None:
     """Print the table of data set `name` and write it, with the scores' agreement, to .local/rank/NAME.json."""
@@ -90,5 +88,7 @@ def _probe(value: float | None, metric: str) -> str:
 
 
 def _agreement(alike: dict[str, float | None]) -> str:
-    pairs = {" / ".join(NAMES[score] for score in pair.split()): value for pair, value in alike.items()}
+    from tasks.experiments.rank import SCORES
+
+    pairs = {" / ".join(SCORES[score] for score in pair.split()): value for pair, value in alike.items()}
     return "   ".join(f"{pair} {'-' if value is None else f'{value:+.2f}'}" for pair, value in pairs.items())

@@ -1,5 +1,6 @@
 """`transfer results`: measures what study/plan.yaml lists, row by row, and writes docs/results.md of what there is."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +8,9 @@ from pathlib import Path
 from flows import console
 from tasks import config
 from tasks.errors import TransferError
+from tasks.schema import AnyDataset, Config
 from tasks.study.plan import Plan, Row, read_plan
+from tasks.workspace import Workspace
 
 FOLDER = "study"
 
@@ -33,12 +36,12 @@ def _measured(study: Path, plan: Plan) -> list[str]:
     """Prepare the data sets and measure all rows; return what failed, which keeps nothing else from going on."""
     loaded = config.load(study)
     asked = dict.fromkeys(loaded.trainings[row.training].dataset for row in plan.rows(1))
-    failed = [name for name in asked if not _prepared(study, name)]
-    failed += [name for name in plan.backbones if not _ranked(study, name)]
+    failed = [name for name in asked if not _prepared(study, loaded.datasets[name])]
+    failed += [name for name in plan.backbones if _call(study, "-m", "flows.cli", "rank", name)]
     # The first seed of all rows before the second: what stands already costs nothing again.
     rows = [row for seeds in range(1, plan.seeds + 1) for row in plan.rows(seeds)]
     for number, row in enumerate(rows, start=1):
-        if _answered(study, row):
+        if _answered(study, loaded, row):
             continue
         console.err.print(f"{number}/{len(rows)}  transfer {' '.join(row.command())}")
         if _call(study, "-m", "flows.cli", *row.command()):
@@ -46,22 +49,20 @@ def _measured(study: Path, plan: Plan) -> list[str]:
     return list(dict.fromkeys(failed))
 
 
-def _answered(study: Path, row: Row) -> bool:
+def _answered(study: Path, loaded: Config, row: Row) -> bool:
     """Tell whether each seed of the row is measured already."""
-    from tasks.experiments.measurements import is_answered, repeated
-    from tasks.workspace import Workspace
+    from tasks.experiments.measurements import known, repeated
 
-    params = config.training(config.load(study), row.training)
+    params = loaded.trainings[row.training]
     workspace = Workspace(study, params.dataset)
-    return all(is_answered(one, workspace) for one in repeated(params, row.seeds, 0, row.share, test=True))
+    return all(known(one, workspace) for one in repeated(params, row.seeds, 0, row.share, test=True))
 
 
-def _prepared(study: Path, name: str) -> bool:
+def _prepared(study: Path, dataset: AnyDataset) -> bool:
     """Make the samples and features of a data set, unless they are there."""
     from tasks.experiments.measurements import check_ground
-    from tasks.workspace import Workspace
 
-    dataset = config.load(study).datasets[name]
+    name = dataset.name
     try:
         check_ground(dataset, Workspace(study, name))
     except TransferError:
@@ -69,18 +70,7 @@ def _prepared(study: Path, name: str) -> bool:
     return True
 
 
-def _ranked(study: Path, name: str) -> bool:
-    """Score the candidates of a data set, unless that is done."""
-    done = (study / ".local" / "rank" / f"{name}.json").exists()
-    return done or not _call(study, "-m", "flows.cli", "rank", name)
-
-
 def _call(study: Path, *arguments: str) -> int:
     """Run this Python in the study's folder, with this project's code."""
-    return subprocess.run([sys.executable, *arguments], cwd=study, env=_environment(study), check=False).returncode
-
-
-def _environment(study: Path) -> dict[str, str]:
-    import os
-
-    return os.environ | {"PYTHONPATH": str(study.parent)}
+    environment = os.environ | {"PYTHONPATH": str(study.parent)}
+    return subprocess.run([sys.executable, *arguments], cwd=study, env=environment, check=False).returncode

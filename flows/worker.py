@@ -87,7 +87,8 @@ def _serve(pipe: Connection, root: Path, environment: dict[str, str]) -> None:
     """Answer each (stage, name) with (None, counters) or (error, None), until the other side is gone."""
     parent = multiprocessing.parent_process()
     assert parent is not None  # noqa: S101 - this function only ever runs in a process of its own
-    os.environ.update(environment)  # the server's is that of the first worker
+    os.environ.clear()  # the server's is that of the first worker
+    os.environ.update(environment)
     threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
     os.chdir(root)
     from tasks import stages

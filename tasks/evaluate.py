@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tasks import objectives
-from tasks.errors import ConfigError, TrainingError
+from tasks.errors import ConfigError
 from tasks.evaluation import bootstrap, saved
 from tasks.evaluation.comparison import Outputs, Trial
 from tasks.evaluation.findings import Findings
@@ -31,7 +31,7 @@ def evaluate(params: AnyDataset, workspace: Workspace) -> Path:
     """Measure the trainings that `params.evaluate` names; write metrics, predictions, errors and plots."""
     devices.threads()
     prepared = Prepared(workspace.prepared)
-    rows = {split: _rows(prepared, split, params.name) for split in SPLITS}
+    rows = {split: prepared.needed(split, params.name) for split in SPLITS}
     openings = workspace.count_test_opening()
     findings = _find(params, workspace, prepared, rows)
     counts = {split: len(numbers) for split, numbers in rows.items()}
@@ -44,13 +44,6 @@ def evaluate(params: AnyDataset, workspace: Workspace) -> Path:
     told = {"predicted": predicted, "reused": reused, "test_openings": openings, "said": findings.said()}
     workspace.record("evaluate", counts | told)
     return workspace.evaluation
-
-
-def _rows(prepared: Prepared, split: str, name: str) -> Array:
-    rows = prepared.rows(split)
-    if not len(rows):
-        raise TrainingError(f"{name}: the {split} split holds no samples; change ingest.split or add samples")
-    return rows
 
 
 def _find(params: AnyDataset, workspace: Workspace, prepared: Prepared, rows: Rows) -> Findings:

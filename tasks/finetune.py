@@ -6,7 +6,7 @@ from typing import Any
 
 from tasks import progress
 from tasks.neural import devices
-from tasks.neural.learning import Ground, Learnt, learn, rows_of
+from tasks.neural.learning import Ground, Learnt, learn
 from tasks.neural.training import Listener
 from tasks.records import journal, tracking
 from tasks.schema import METRICS, AnyTraining
@@ -30,7 +30,7 @@ def finetune(params: AnyTraining, workspace: Workspace) -> Path:
 
 def _learn(params: AnyTraining, workspace: Workspace, run: journal.Run) -> Path:
     ground = Ground.of(workspace)
-    train, validation = (rows_of(ground.prepared, split, params.name) for split in ("train", "validation"))
+    train, validation = (ground.prepared.needed(split, params.name) for split in ("train", "validation"))
     scratch = workspace.local / "checkpoints" / workspace.name / params.name
     learnt = learn(params, ground, train, validation, scratch, _listener(run, params, workspace.root))
     workspace.record(f"finetune-{params.name}", _counted(params, learnt.report))
@@ -49,10 +49,7 @@ def _listener(run: journal.Run, params: AnyTraining, root: Path) -> Listener:
             if value is not None and name in ("train_loss", "loss", METRICS[params.objective][0])
         )
         progress.note(f"{params.name}  epoch {epoch}  {told}")
-        run.metrics(
-            {f"validation_{name}" if name != "train_loss" else name: value for name, value in scores.items()},
-            epoch,
-        )
+        run.metrics(journal.epoch_metrics(scores), epoch)
         tracking.deliver(root)
 
     return listen

@@ -20,7 +20,9 @@ class Table:
     """Prepared samples of which only the table is asked for."""
 
     def __init__(self, objective: str, groups: list[str | None]) -> None:
-        labels = [("a", "b", "c")[number % 3] if objective == "classification" else number for number in range(90)]
+        labels = [
+            ("a", "b", "c")[number % 3] if objective == "classification" else float(number) for number in range(90)
+        ]
         self.about = {"objective": objective}
         self.samples = pd.DataFrame({
             "id": [str(number) for number in range(90)],
@@ -49,7 +51,8 @@ def question(**changes: Any) -> Question:
 def test_a_share_of_single_samples_is_that_many_and_the_same_again(objective: str, share: float) -> None:
     prepared: Any = Table(objective, ALONE)
     cut = shortened(PART, prepared, share, seed=1)
-    assert len(cut.train) == round(60 * share)
+    strata = {"classification": 3, "regression": 10}[objective]
+    assert len(cut.train) == max(round(60 * share), strata)
     assert set(cut.train) < set(PART.train)
     assert np.array_equal(cut.train, shortened(PART, prepared, share, seed=1).train)
     assert not np.array_equal(cut.train, shortened(PART, prepared, share, seed=2).train)
@@ -98,9 +101,9 @@ def test_a_measurement_is_made_once(workspace: Workspace, monkeypatch: pytest.Mo
     first = measurements.answer(question(), workspace, lessons.silent)
     monkeypatch.setattr(measurements, "measure", None)
     assert measurements.answer(question(), workspace, lessons.silent) == first
-    assert measurements.is_answered(question(), workspace)
-    assert not measurements.is_answered(question(test=True), workspace)
-    assert not measurements.is_answered(question(share=0.5), workspace)
+    assert measurements.known(question(), workspace) is not None
+    assert measurements.known(question(test=True), workspace) is None
+    assert measurements.known(question(share=0.5), workspace) is None
 
 
 def test_the_test_split_is_closed_unless_asked_for_and_counted_then(workspace: Workspace) -> None:
@@ -115,8 +118,9 @@ def test_the_test_split_is_closed_unless_asked_for_and_counted_then(workspace: W
 
 def test_outputs_are_kept_with_their_rows(workspace: Workspace) -> None:
     record = measurements.answer(question(test=True), workspace, lessons.silent)
-    [(kept, outputs, rows)] = measurements.every(workspace)
-    assert kept == record
+    kept = measurements.known(question(test=True), workspace)
+    assert kept is not None and kept.record == record
+    _, outputs, rows = kept
     assert rows.tolist() == lessons.TEST.tolist()
     truth = lessons.TEST % 3
     labels = sorted(lessons.LABELS)

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from tasks.objectives import Array, Facts, Objective, Scores
 from tasks.objectives.heads import Split
@@ -100,3 +101,16 @@ def linear_probe(learns: Objective, data: Split, facts: Facts, settings: HeadSet
     train, validation = np.split(np.arange(len(features)), [len(data.inputs)])
     head = learns.fit_head(features, targets, train, validation, settings, seed)
     return learns.score(data.held_out @ head.weight.T + head.bias, data.held_out_targets, facts)
+
+
+def tau_b(pairs: pd.DataFrame) -> float | None:
+    """Return how alike two columns order the rows: Kendall's tau-b (1945), -1 to 1, of the rows that have both.
+
+    Null where one of them tells no rows apart.
+    """
+    from scipy.stats import kendalltau
+
+    known = pairs.dropna()
+    if len(known) < 2 or known.nunique().min() < 2:
+        return None
+    return float(kendalltau(known.iloc[:, 0], known.iloc[:, 1]).statistic)

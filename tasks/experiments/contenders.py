@@ -116,11 +116,7 @@ def _made(stage: str, params: AnyDataset, bench: Bench, folder: Path, made_from:
 def _prepared_now(dataset: AnyDataset, workspace: Workspace) -> bool:
     """Tell whether the samples in prepared/ are the manifest's rows as declared, all but the refused."""
     folder = workspace.prepared
-    if not (folder / FILES).exists():
-        return False
-    about, declared = Prepared(folder).about, dataset.preprocess.model_dump(mode="json")
-    settings = {key: declared.get(key) for key in about["preprocess"]}
-    if (about["backbone"]["sha256"], about["preprocess"]) != (dataset.backbone.sha256, settings):
+    if not (folder / FILES).exists() or not Prepared(folder).made_as(dataset):
         return False
     with (folder / "refused.csv").open(encoding="utf-8", newline="") as stream:
         refused = {row["id"] for row in csv.DictReader(stream)}

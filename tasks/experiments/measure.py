@@ -13,10 +13,11 @@ from tasks.errors import TrainingError
 from tasks.modalities import modality
 from tasks.modalities.shards import Prepared
 from tasks.neural import devices, inference
-from tasks.neural.learning import Ground, Learnt, learn, rows_of
+from tasks.neural.learning import Ground, Learnt, learn
 from tasks.neural.training import Listener
 from tasks.objectives import Array, Scores
 from tasks.schema import AnyTraining
+from tasks.sources import splits
 from tasks.stages import peak_mebibytes
 from tasks.workspace import Workspace
 
@@ -45,8 +46,8 @@ class Measured(NamedTuple):
 def measure(params: AnyTraining, workspace: Workspace, part: Part, listen: Listener) -> Measured:
     """Learn `params` on `part.train`, choose on `part.validation` and score on it and on `part.test`, if any.
 
-    Killed, the same measurement goes on where it was. `scores` holds objective.score of `validation` and, where
-    there is one, `test`; of classes the calibration error too.
+    Killed, the same measurement goes on where it was. `scores` holds those of `validation` and, where there is
+    one, `test`.
     """
     devices.threads()
     began, cores = time.monotonic(), _core_seconds()
@@ -85,21 +86,14 @@ def _outputs(learnt: Learnt, params: AnyTraining, ground: Ground, rows: Array) -
 
 
 def _scores(params: AnyTraining, learnt: Learnt, ground: Ground, rows: Array, outputs: Array) -> Scores:
-    learns = objectives.objective(params.objective)
+    """Return what is selected by and whatever else the objective measures of all samples together."""
+    learns, judge = objectives.objective(params.objective), objectives.measures(params.objective)
     targets = learns.targets(ground.prepared.samples["label"].iloc[rows], learnt.facts)
-    scores = learns.score(outputs, targets, learnt.facts)
-    if params.objective == "classification":
-        scores["calibration_error"] = _calibration_error(outputs, targets)
-    return scores
-
-
-def _calibration_error(outputs: Array, targets: Array) -> float:
-    from tasks.objectives.classification import log_probabilities
-    from tasks.objectives.metrics import calibration_error
-
-    confidence = np.exp(log_probabilities(outputs).max(axis=1))
     once = np.ones((1, len(targets)), dtype=np.int32)
-    return float(calibration_error(confidence, outputs.argmax(axis=1) == targets, once)[0])
+    measured = judge.resampled(outputs, targets, learnt.facts, once)
+    overall = {name: float(values[0]) for name, values in measured.items() if values.ndim == 1}
+    scores = learns.score(outputs, targets, learnt.facts)
+    return scores | {name: value for name, value in overall.items() if name not in scores}
 
 
 def _core_seconds() -> float:
@@ -109,7 +103,7 @@ def _core_seconds() -> float:
 
 def declared(prepared: Prepared, name: str) -> Part:
     """Return the splits as they were ingested; TrainingError where one holds no samples."""
-    return Part(*(rows_of(prepared, split, name) for split in ("train", "validation", "test")))
+    return Part(*(prepared.needed(split, name) for split in ("train", "validation", "test")))
 
 
 def closed(part: Part) -> Part:
@@ -118,15 +112,16 @@ def closed(part: Part) -> Part:
 
 
 def shortened(part: Part, prepared: Prepared, share: float, seed: int) -> Part:
-    """Keep that share of the train rows, and each label: whole groups where there are groups."""
+    """Keep that share of the train rows, and each label or decile of a number: whole groups where there are groups."""
     from sklearn.model_selection import StratifiedShuffleSplit
 
     if share >= 1:
         return part
     samples = prepared.samples.iloc[part.train]
-    classes = prepared.about["objective"] == "classification"
-    strata = samples["label"].astype(str) if classes else pd.Series("", index=samples.index)
-    if samples["group"].notna().any():
+    strata = splits.strata(samples["label"]).astype(str)
+    # Too few samples to draw from each stratum are drawn as groups of one, which keeps each label all the same.
+    thin = strata.value_counts().min() < 2 or share * len(strata) < strata.nunique()
+    if thin or samples["group"].notna().any():
         groups = samples["group"].fillna(samples["id"]).astype(str)
         return part._replace(train=_some_groups(part.train, groups, strata, share, seed))
     cut = StratifiedShuffleSplit(1, train_size=share, random_state=seed)
@@ -148,19 +143,17 @@ def _some_groups(rows: Array, groups: "pd.Series[str]", strata: "pd.Series[str]"
 def folds(part: Part, prepared: Prepared, count: int, seed: int) -> list[Part]:
     """Cut train and validation into `count` folds of whole groups: each once tested on, the next one chosen on.
 
-    The test split stays closed. Label shares are kept where the objective has classes.
+    The test split stays closed. Label shares, of numbers those of their deciles, are kept as far as groups allow.
     """
-    from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
+    from sklearn.model_selection import StratifiedGroupKFold
 
     rows = np.sort(np.concatenate([part.train, part.validation]))
     samples = prepared.samples.iloc[rows]
     groups = samples["group"].fillna(samples["id"])
     if count < 3 or groups.nunique() < count:
         raise TrainingError(f"--folds {count}: between 3 and the number of groups, {groups.nunique()}, are possible")
-    classes = prepared.about["objective"] == "classification"
-    kind = StratifiedGroupKFold if classes else GroupKFold
-    cut = kind(count, shuffle=True, random_state=seed)
-    held = [rows[test] for _, test in cut.split(rows, samples["label"].astype(str) if classes else None, groups)]
+    cut = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
+    held = [rows[test] for _, test in cut.split(rows, splits.strata(samples["label"]).astype(str), groups)]
     return [_fold(held, number) for number in range(count)]
 
 

@@ -2,10 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
@@ -55,24 +54,39 @@ Record = dict[str, Any]
 """What is kept of a measurement: who it is, what it scored, what it cost."""
 
 
+class Answer(NamedTuple):
+    """A measurement that is kept: its record, test outputs float32 [T, K] and their rows int64 [T]."""
+
+    record: Record
+    outputs: Array
+    rows: Array
+
+
 def answer(question: Question, workspace: Workspace, listen: Listener) -> Record:
     """Return the record of a measurement, made now if there is none yet."""
+    kept = known(question, workspace)
+    if kept is not None:
+        return kept.record
+    part = question.part(Prepared(workspace.prepared))
+    if question.test and not question.folds:
+        workspace.count_test_opening()
+    measured = measure(question.params, workspace, part, listen)
+    target, record = _target(question, workspace), _record(question, part, measured, workspace.root)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    save_file({"outputs": np.ascontiguousarray(measured.outputs), "rows": part.test}, _outputs_of(target))
+    write_json(target, record)
+    return record
+
+
+def known(question: Question, workspace: Workspace) -> Answer | None:
+    """Return the measurement if it was made before."""
+    if not (workspace.features / FILES).exists():
+        return None
     target = _target(question, workspace)
     if not target.exists():
-        prepared = Prepared(workspace.prepared)
-        part = question.part(prepared)
-        if question.test and not question.folds:
-            workspace.count_test_opening()
-        measured = measure(question.params, workspace, part, listen)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        save_file({"outputs": np.ascontiguousarray(measured.outputs), "rows": part.test}, _outputs_of(target))
-        write_json(target, _record(question, part, measured, workspace.root))
-    return dict(read_json(target))
-
-
-def is_answered(question: Question, workspace: Workspace) -> bool:
-    """Tell whether the measurement was made before."""
-    return (workspace.features / FILES).exists() and _target(question, workspace).exists()
+        return None
+    arrays = load_file(_outputs_of(target))
+    return Answer(dict(read_json(target)), arrays["outputs"], arrays["rows"])
 
 
 def _target(question: Question, workspace: Workspace) -> Path:
@@ -101,22 +115,13 @@ def _record(question: Question, part: Part, measured: Measured, root: Path) -> R
     }
 
 
-def every(workspace: Workspace) -> Iterator[tuple[Record, Array, Array]]:
-    """Yield each record kept of a data set with its test outputs float32 [T, K] and their rows int64 [T]."""
-    for path in sorted(_folder(workspace).glob("*/*.json")):
-        arrays = load_file(_outputs_of(path))
-        yield dict(read_json(path)), arrays["outputs"], arrays["rows"]
-
-
 def check_ground(dataset: AnyDataset, workspace: Workspace) -> None:
     """Raise TrainingError where there are no samples and features yet, or those of other parameters."""
     mend = f"run transfer run {dataset.name} first"
     if not (workspace.prepared / FILES).exists() or not (workspace.features / FILES).exists():
         raise TrainingError(f"{dataset.name}: there are no prepared samples and features yet; {mend}")
-    about, network = Prepared(workspace.prepared).about, read_json(workspace.features / "features.json")["network"]
-    alike = about["preprocess"].items() <= dataset.preprocess.model_dump(mode="json").items()
-    wanted = (dataset.backbone.sha256, dataset.extract.layers)
-    if not alike or (about["backbone"]["sha256"], network["layers"]) != wanted:
+    layers = read_json(workspace.features / "features.json")["network"]["layers"]
+    if not Prepared(workspace.prepared).made_as(dataset) or layers != dataset.extract.layers:
         raise TrainingError(f"{dataset.name}: samples or features were made with other parameters; {mend}")
 
 

@@ -16,7 +16,8 @@ from tasks.objectives import Facts, heads
 from tasks.schema import AnyDataset, HeadSettings
 from tasks.workspace import Workspace
 
-SCORES = ("logme", "h_score", "probe")
+SCORES = {"logme": "LogME", "h_score": "H-score", "probe": "linear probe"}
+"""The scores, and what they are called."""
 
 
 def rank(
@@ -63,15 +64,7 @@ def material(dataset: AnyDataset, workspace: Workspace) -> tuple[heads.Split, Fa
 
 
 def agreement(table: pd.DataFrame) -> dict[str, float | None]:
-    """Return for each two scores how alike they order the candidates: Kendall's tau-b (1945), -1 to 1.
-
-    Null where one of them is missing or tells no candidates apart.
-    """
-    from scipy.stats import kendalltau
-
-    found = {}
-    for first, second in combinations(SCORES, 2):
-        pairs = table[[first, second]].dropna()
-        told = len(pairs) > 1 and pairs.nunique().min() > 1
-        found[f"{first} {second}"] = float(kendalltau(pairs[first], pairs[second]).statistic) if told else None
-    return found
+    """Return for each two scores how alike they order the candidates."""
+    return {
+        f"{first} {second}": transferability.tau_b(table[[first, second]]) for first, second in combinations(SCORES, 2)
+    }

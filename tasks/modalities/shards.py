@@ -4,15 +4,19 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import pandas as pd
 from safetensors import safe_open
 from safetensors.numpy import save
 
+from tasks.errors import TrainingError
 from tasks.modalities import Arrays
 from tasks.workspace import read_json, write_json
+
+if TYPE_CHECKING:
+    from tasks.schema import AnyDataset
 
 INDEX = "shards.json"
 OFFSETS = ".offsets"
@@ -106,6 +110,19 @@ class Prepared(Sequence[Arrays]):
     def rows(self, split: str) -> "np.ndarray[Any, np.dtype[np.int64]]":
         """Return int64, the numbers of the rows in train, validation or test, ascending."""
         return np.flatnonzero(self.samples["split"] == split).astype(np.int64)
+
+    def needed(self, split: str, name: str) -> "np.ndarray[Any, np.dtype[np.int64]]":
+        """Return `rows(split)`; TrainingError, which names the data set or training `name`, where there are none."""
+        rows = self.rows(split)
+        if not len(rows):
+            raise TrainingError(f"{name}: the {split} split holds no samples; change ingest.split or add samples")
+        return rows
+
+    def made_as(self, dataset: "AnyDataset") -> bool:
+        """Tell whether they were prepared as `dataset` declares, for its backbone."""
+        declared = dataset.preprocess.model_dump(mode="json")
+        alike = self.about["preprocess"].items() <= declared.items()
+        return bool(alike and self.about["backbone"]["sha256"] == dataset.backbone.sha256)
 
     def __len__(self) -> int:
         return self._ends[-1] if self._ends else 0

@@ -9,7 +9,6 @@ import torch
 from safetensors.numpy import load_file
 
 from tasks import objectives
-from tasks.errors import TrainingError
 from tasks.modalities import modality
 from tasks.modalities.shards import Prepared
 from tasks.neural import backbones, devices, movement, networks, strategies, training
@@ -130,11 +129,3 @@ def _parameters(network: Network, learning: torch.nn.Module) -> dict[str, int]:
     trained = sum(parameter.numel() for parameter in learning.parameters() if parameter.requires_grad)
     total = sum(p.numel() for name, p in network.named_parameters() if ".lora_" not in name)
     return {"trained": trained, "total": total}
-
-
-def rows_of(prepared: Prepared, split: str, name: str) -> Array:
-    """Return the rows of a split; TrainingError where it holds none."""
-    rows = prepared.rows(split)
-    if not len(rows):
-        raise TrainingError(f"{name}: the {split} split holds no samples; change ingest.split or add samples")
-    return rows

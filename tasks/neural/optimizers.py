@@ -70,3 +70,13 @@ class Average:
         self.step += 1
         weight = 1 - min(self.decay, (1 + self.step) / (10 + self.step))
         torch._foreach_lerp_(list(self.tensors.values()), [tensors[name].detach() for name in self.tensors], weight)
+
+    def state(self) -> dict[str, Any]:
+        """Return all that the rest of the average depends on."""
+        return {"step": self.step, "tensors": self.tensors}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go back to where `state` was taken; each tensor stays on its device."""
+        self.step = state["step"]
+        for name, tensor in self.tensors.items():
+            tensor.copy_(state["tensors"][name])

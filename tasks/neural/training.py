@@ -1,7 +1,8 @@
 """Fine-tuning: discriminative rates, early stopping on validation, the best epoch kept; killed, it goes on."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -125,7 +126,7 @@ class Fitting:
         for portion in together:
             losses = self._losses(portion.to(self.device))
             self._check(losses, portion.rows, "the loss", where)
-            (losses.sum() / count).backward()  # type: ignore[no-untyped-call]
+            torch.autograd.backward(losses.sum() / count)
             total += float(losses.detach().sum())
         norm = clip_grad_norm_(self.network.parameters(), self.params.optimizer.clip_norm)
         self._check(norm.expand(count), np.concatenate([portion.rows for portion in together]), "the gradient", where)
@@ -160,17 +161,25 @@ class Fitting:
 
     def judge(self, train_loss: float | None = None) -> dict[str, float | None]:
         """Score the validation split, add it to the history and keep the weights if they are the best so far."""
-        epoch, current = len(self.history), self._copies()
-        if self.average:
-            self._take(self.average.tensors)
+        epoch = len(self.history)
         scores: dict[str, float | None] = {} if train_loss is None else {"train_loss": train_loss}
-        scores |= self._validation_scores()
-        self.history.append({"epoch": epoch, **scores})
-        if self.best_epoch == epoch:
-            self.best = self._copies()
-        if self.average:
-            self._take(current)
+        with self._averaged():
+            scores |= self._validation_scores()
+            self.history.append({"epoch": epoch, **scores})
+            if self.best_epoch == epoch:
+                self.best = self._copies()
         return scores
+
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """Give the network the averaged weights meanwhile, where there are any."""
+        if self.average is None:
+            yield
+            return
+        current = self._copies()
+        self._take(self.average.tensors)
+        yield
+        self._take(current)
 
     def _validation_scores(self) -> dict[str, float | None]:
         material, params = self.material, self.params
@@ -196,15 +205,13 @@ class Fitting:
 
     def state(self) -> State:
         """Return all that the rest of the training depends on."""
-        average = (self.average.step, self.average.tensors) if self.average else (0, {})
         return {
             "history": self.history,
             "learning": self._copies(),
             "best": self.best,
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
-            "average_step": average[0],
-            "average": average[1],
+            "average": self.average.state() if self.average else None,
         }
 
     def restore(self, state: State) -> None:
@@ -214,8 +221,7 @@ class Fitting:
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
         if self.average:
-            self.average.step = state["average_step"]
-            self.average.tensors = {name: tensor.to(self.device) for name, tensor in state["average"].items()}
+            self.average.restore(state["average"])
         self._unfreeze(max(self.epoch, 1))
 
     def _floating(self) -> dict[str, Tensor]:

@@ -11,29 +11,20 @@ from tasks.errors import BackboneError
 from tasks.neural.pretrained import quiet
 
 Tensors = dict[str, torch.Tensor]
-EFFICIENTNET_LITE0 = {
-    "architecture": "tf_efficientnet_lite0",
-    "num_classes": 1000,
-    "pretrained_cfg": {
-        "input_size": [3, 224, 224],
-        "interpolation": "bicubic",
-        "crop_pct": 0.875,
-        "mean": [0.5, 0.5, 0.5],
-        "std": [0.5, 0.5, 0.5],
-    },
-}
-MOBILENET_V2 = {
-    "architecture": "mobilenetv2_100",
-    "num_classes": 1000,
-    "pretrained_cfg": {
-        "input_size": [3, 224, 224],
-        "interpolation": "bilinear",
-        "crop_pct": 0.875,
-        "mean": [0.485, 0.456, 0.406],
-        "std": [0.229, 0.224, 0.225],
-    },
-}
-"""Each network, and how it was trained to see pictures, in timm's words."""
+
+
+def _seen(architecture: str, interpolation: str, mean: list[float], deviation: list[float]) -> dict[str, Any]:
+    """Tell in timm's words what a network is, and how it was trained to see the pictures of ImageNet."""
+    sight = {"input_size": [3, 224, 224], "interpolation": interpolation, "crop_pct": 0.875}
+    return {
+        "architecture": architecture,
+        "num_classes": 1000,
+        "pretrained_cfg": {**sight, "mean": mean, "std": deviation},
+    }
+
+
+EFFICIENTNET_LITE0 = _seen("tf_efficientnet_lite0", "bicubic", [0.5, 0.5, 0.5], [0.5, 0.5, 0.5])
+MOBILENET_V2 = _seen("mobilenetv2_100", "bilinear", [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
 
 
 def efficientnet_lite0(weights: Path, target: Path) -> None:

@@ -50,14 +50,18 @@ def place(salt: str, key: str) -> float:
     return int.from_bytes(digest[:6], "big") / 2**48
 
 
+def strata(labels: pd.Series) -> pd.Series:
+    """Return what samples are alike by: their label, or the decile of a number."""
+    if pd.api.types.is_float_dtype(labels):
+        return pd.qcut(labels, BINS, labels=False, duplicates="drop")
+    return labels
+
+
 def _stratified(table: pd.DataFrame, split: StratifiedSplit) -> pd.Series:
     """Draw at random within each label, or each decile of a number, in the order of the ids."""
-    strata = table["label"]
-    if pd.api.types.is_float_dtype(strata):
-        strata = pd.qcut(strata, BINS, labels=False, duplicates="drop")
     generator = np.random.default_rng(split.seed)
     places = pd.Series(0.0, index=table.index)
-    for _, rows in table.sort_values("id").groupby(strata, sort=True):
+    for _, rows in table.sort_values("id").groupby(strata(table["label"]), sort=True):
         # The middle of its slot, so that shares are met to the nearest sample.
         places[rows.index] = (generator.permutation(len(rows)) + 0.5) / len(rows)
     return _cut(places, split.test, split.validation)

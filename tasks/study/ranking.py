@@ -4,13 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from scipy.stats import kendalltau
+import numpy as np
+import pandas as pd
 
+from tasks.evaluation import transferability
+from tasks.experiments.rank import SCORES
 from tasks.study.numbers import Study
 from tasks.study.tables import NONE, percent, spread, table
 from tasks.workspace import read_json
 
-SCORES = {"logme": "LogME", "h_score": "H-score", "probe": "linear probe"}
 Tau = dict[str, float | None]
 """Kendall's tau-b (1945) of each score's order with that of the fine-tuned accuracies; null where none is told."""
 
@@ -37,13 +39,9 @@ def confirmed(study: Study, dataset: str) -> list[Confirmed]:
 
 def agreement(found: list[Confirmed]) -> Tau:
     """Return how alike each score and the mean fine-tuned accuracy order the candidates."""
-    accuracies = [sum(one.accuracies) / len(one.accuracies) for one in found]
-    told: Tau = {}
-    for score in SCORES:
-        values = [one.candidate[score] for one in found]
-        apart = len(found) > 1 and None not in values and len(set(values)) > 1 and len(set(accuracies)) > 1
-        told[score] = float(kendalltau(values, accuracies).statistic) if apart else None
-    return told
+    table = pd.DataFrame({score: [one.candidate[score] for one in found] for score in SCORES}, dtype=float)
+    table["accuracy"] = [np.mean(one.accuracies) for one in found]
+    return {score: transferability.tau_b(table[[score, "accuracy"]]) for score in SCORES}
 
 
 def section(study: Study) -> str:
