@@ -89,6 +89,9 @@ def _read(content: bytes, limit_seconds: float) -> tuple[Wave, int]:
             kind = file.format
     except Exception as error:  # whatever libsndfile and its binding trip over in broken bytes
         raise _undecodable(content, error) from None
+    if rate < LOWEST_RATE:
+        reason = f"has {rate} samples a second, too few to hear anything"
+        raise BadSample(reason, "correct the rate in its header, or record it with 8,000 or more")
     if max(announced, len(sound)) > most:
         reason = f"is longer than duration_limit_seconds, {limit_seconds:g} s"
         raise BadSample(reason, "cut it into pieces, or raise preprocess.duration_limit_seconds")
@@ -109,10 +112,7 @@ def _undecodable(content: bytes, error: Exception) -> BadSample:
 
 
 def _check_scale(sound: Wave, rate: int) -> None:
-    """Raise BadSample where time or loudness are of no recording."""
-    if rate < LOWEST_RATE:
-        reason = f"has {rate} samples a second, too few to hear anything"
-        raise BadSample(reason, "correct the rate in its header, or record it with 8,000 or more")
+    """Raise BadSample where length or loudness are of no recording."""
     if len(sound) < SHORTEST_SECONDS * rate:
         reason = f"lasts {1000 * len(sound) / rate:.2g} ms, shorter than any sound"
         raise BadSample(reason, "record it again, or take it out")

@@ -14,7 +14,7 @@ TAGS = (b"Xing", b"Info")
 def missing(content: bytes, kind: str, announced: int, read: int) -> str:
     """Say what is missing of a file of libsndfile's format `kind`, which gave `read` frames of those `announced`."""
     if kind == "OGG" and not _ends(content):
-        return "its last page is missing"
+        return "its last page is missing or not whole"
     if kind == "MP3" and not any(tag in content[: 2**16] for tag in TAGS):
         return ""
     if announced - read > (2 * MP3_FRAME if kind == "MP3" else 0):
@@ -26,9 +26,13 @@ def missing(content: bytes, kind: str, announced: int, read: int) -> str:
 
 
 def _ends(content: bytes) -> bool:
-    """Tell whether the last page of an OGG file is marked as such."""
-    page = content.rfind(b"OggS")
-    return page + 5 < len(content) and bool(content[page + 5] & LAST_PAGE)
+    """Tell whether the last page of an OGG file is marked as such, and whole."""
+    place = content.rfind(b"OggS")
+    page = content[place : place + 27 + 255]
+    if len(page) < 27 or not page[5] & LAST_PAGE:
+        return False
+    lengths = page[27 : 27 + page[26]]
+    return place + 27 + len(lengths) + sum(lengths) <= len(content)
 
 
 def _sound_chunk(content: bytes) -> tuple[int, int] | None:

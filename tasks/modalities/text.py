@@ -42,7 +42,7 @@ def decode(content: bytes | str, settings: TextPreprocess, backbone: Path) -> st
         raise BadSample("holds a NUL character: it may be a binary file", "save it as plain text in UTF-8")
     if not _encodable(content):
         raise BadSample("holds half a surrogate pair: it was cut or decoded wrongly", "write it anew from its source")
-    if not any(map(str.isprintable, content.replace(" ", ""))):
+    if not any(character.isprintable() and not character.isspace() for character in content):
         raise BadSample("holds no printable character", "write something, or take it out")
     return content.replace("\r\n", "\n").replace("\r", "\n")
 
