@@ -32,7 +32,7 @@ def ingest(params: AnyDataset, workspace: Workspace) -> Path:
             found = _find(params, workspace.root, scratch)
             table, refused = _sift(found, params, workspace)
             table["split"] = splits.assign(table, params.ingest.split)
-            untested = classes.check(table, params.objective)
+            untested = classes.check_splits(table, params.objective)
             _write(table, refused, workspace, scratch)
     except SourceError as error:
         raise SourceError(f"{params.name}: {error}{_still_there(workspace)}") from None
@@ -66,7 +66,7 @@ def _sift(
             f"ingest.refused_share {params.ingest.refused_share:g} allows: {examples}; see "
             f"{listed.relative_to(workspace.root)}, mend them and run again"
         )
-    classes.one_spelling(table, params.objective)
+    classes.check_labels(table, params.objective)
     return table.drop_duplicates("id").sort_values("id", ignore_index=True), refused
 
 

@@ -101,9 +101,7 @@ PICTURES = [
         "has 100000 x 100000 pixels, more than the pixel_limit of 50000000",
         SMALLER,
     ),
-    unreadable(
-        "bomb.png", spoilt.bomb, "has 25000 x 25000 pixels, more than the pixel_limit of 50000000", SMALLER
-    ),
+    unreadable("bomb.png", spoilt.bomb, "has 25000 x 25000 pixels, more than the pixel_limit of 50000000", SMALLER),
     unreadable(
         "pixel.png",
         lambda: encoded(picture(1, 1), "PNG"),
@@ -164,7 +162,10 @@ RECORDINGS = [
         "no-data.wav", spoilt.without_sound, "cannot be decoded: Error in WAV file. No 'data' chunk marker.", EITHER
     ),
     unreadable(
-        "no-channels.wav", lambda: spoilt.channels(0, spoilt.wav(2)), "cannot be decoded: Channel count is zero.", EITHER
+        "no-channels.wav",
+        lambda: spoilt.channels(0, spoilt.wav(2)),
+        "cannot be decoded: Channel count is zero.",
+        EITHER,
     ),
     unreadable("no-samples.wav", lambda: recording([]), "holds no samples", ONCE_MORE),
     unreadable("no-length.wav", lambda: spoilt.announcing(0, spoilt.wav(3)), "holds no samples", ONCE_MORE),
@@ -217,9 +218,7 @@ RECORDINGS = [
         "is cut short: its header announces 320,000 samples, the file holds 21,359",
         AGAIN,
     ),
-    unreadable(
-        "ten-hours.flac", lambda: spoilt.hours(10), "is longer than duration_limit_seconds, 30 s", PIECES
-    ),
+    unreadable("ten-hours.flac", lambda: spoilt.hours(10), "is longer than duration_limit_seconds, 30 s", PIECES),
     unreadable("nan.wav", lambda: recording([0.1, np.nan] * 400), "holds samples that are NaN or infinite", EXPORT),
     unreadable("inf.wav", lambda: recording([0.1, np.inf] * 400), "holds samples that are NaN or infinite", EXPORT),
     unreadable(
@@ -281,11 +280,13 @@ TEXTS = [
         "is UTF-16, not UTF-8",
         "save it as UTF-8, e.g. `iconv -f UTF-16 -t UTF-8`",
     ),
-    unreadable("surrogate.txt", b"a \xed\xa0\xbd film", "is not UTF-8: byte 2 is 0xed",
-               "save it as UTF-8, e.g. `iconv -f WINDOWS-1252 -t UTF-8`"),  # fmt: skip
     unreadable(
-        "picture.txt", lambda: encoded(picture(), "PNG"), "is no text but a PNG picture", TEXT_ITSELF
+        "surrogate.txt",
+        b"a \xed\xa0\xbd film",
+        "is not UTF-8: byte 2 is 0xed",
+        "save it as UTF-8, e.g. `iconv -f WINDOWS-1252 -t UTF-8`",
     ),
+    unreadable("picture.txt", lambda: encoded(picture(), "PNG"), "is no text but a PNG picture", TEXT_ITSELF),
     unreadable("paper.txt", spoilt.PDF, "is no text but a PDF document", TEXT_ITSELF),
     unreadable("zeros.txt", spoilt.ZEROS, *NUL),
     Case("mark.txt", "\ufeffa fine film"),
@@ -302,8 +303,13 @@ TRUNCATED, UNKNOWN = 2, 3
 LINES = [
     Case("", "", "ingest", "is an empty text", WRITE),
     Case("", "   ", "ingest", "is an empty text", WRITE),
-    Case("", "\\ud83d half", "ingest", "holds half a surrogate pair: it was cut or decoded wrongly",
-         "write it anew from its source"),  # fmt: skip
+    Case(
+        "",
+        "\\ud83d half",
+        "ingest",
+        "holds half a surrogate pair: it was cut or decoded wrongly",
+        "write it anew from its source",
+    ),
     unreadable("", "a\\u0000b", *NUL),
     Case("", "\\ud83c\\udfac whole"),
 ]

@@ -151,5 +151,3 @@ def write(path: Path, content: bytes) -> None:
     """Write a file and its folders."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
-
-

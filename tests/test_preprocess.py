@@ -85,7 +85,13 @@ def test_pictures_become_shards(dataset: Any, raw: Make) -> None:
     for row, name in enumerate(prepared.samples["name"]):
         expected = picture(seed=int(name.removesuffix(".png"))).resize((16, 16), 3)
         assert np.array_equal(prepared[row]["pixels"], np.asarray(expected))
-    assert workspace.counters("preprocess") == {"read": 10, "decoded": 10, "refused": 0, "several": 0, "several_share": 0}
+    assert workspace.counters("preprocess") == {
+        "read": 10,
+        "decoded": 10,
+        "refused": 0,
+        "several": 0,
+        "several_share": 0,
+    }
 
 
 def test_what_predictions_must_know_is_written_down(dataset: Any, raw: Make, config: Config) -> None:

@@ -12,8 +12,10 @@ SHOWN = 3
 """How many classes a line names."""
 
 
-def one_spelling(table: pd.DataFrame, objective: str) -> None:
-    """Raise SourceError where labels differ only by case, blanks or the way an accent is stored."""
+def check_labels(table: pd.DataFrame, objective: str) -> None:
+    """Raise SourceError where all labels are one, or differ only by case, blanks or the way an accent is stored."""
+    if table["label"].nunique() == 1:
+        raise SourceError(f"all {len(table):,} samples have the label {table['label'].iloc[0]}; add samples of others")
     if objective != "classification":
         return
     counts = table["label"].value_counts().sort_index()
@@ -27,13 +29,11 @@ def one_spelling(table: pd.DataFrame, objective: str) -> None:
         )
 
 
-def check(table: pd.DataFrame, objective: str) -> int:
+def check_splits(table: pd.DataFrame, objective: str) -> int:
     """Return how many classes are missing in validation or test, and tell which.
 
-    Raises SourceError where all labels are one, or a class cannot be learnt: the train split has no sample of it.
+    Raises SourceError where a class cannot be learnt: the train split has no sample of it.
     """
-    if table["label"].nunique() == 1:
-        raise SourceError(f"all {len(table):,} samples have the label {table['label'].iloc[0]}; add samples of others")
     if objective != "classification":
         return 0
     there = pd.crosstab(table["label"], table["split"]).reindex(columns=list(SPLITS), fill_value=0) > 0
