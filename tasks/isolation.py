@@ -117,8 +117,7 @@ def _read(answer: dict[str, Any], array: bytes) -> Unpacked:
     if "failed" in answer:
         kind, message = answer["failed"]
         raise getattr(errors, kind, RuntimeError)(message)
-    values = np.frombuffer(bytearray(array), answer["dtype"]).reshape(answer["shape"])
-    return Unpacked(values, answer["facts"])
+    return Unpacked(np.frombuffer(array, answer["dtype"]).reshape(answer["shape"]), answer["facts"])
 
 
 def _fault(code: int) -> BadSample:

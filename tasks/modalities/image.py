@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     from tasks.schema import ImageAugment, ImagePreprocess
 
+Pixels = np.ndarray[Any, np.dtype[np.uint8]]
+
 CHUNK = 1  # a decoded photograph takes tens of megabytes, so each one shrinks before the next is opened
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
 """What cameras, scanners and the web produce. Pillow reads fifty more: EPS by starting another program, most
@@ -116,33 +118,38 @@ def _rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
+class Squashed(NamedTuple):
+    """A picture that is as `prepare` leaves it: pixels uint8 [size, size, 3], and whether the file held more."""
+
+    pixels: Pixels
+    several: bool
+
+
 def unpack(content: bytes, settings: "ImagePreprocess", backbone: Path) -> Unpacked:
-    """Return the pixels uint8 [size, size, 3] of `prepare`: they travel between processes faster than a photograph."""
-    picture = decode(content, settings, backbone)
-    return Unpacked(_squashed(picture, settings, backbone), {"several": picture.info["several"]})
+    """Return the pixels of `prepare`: they travel from process to process faster than a photograph."""
+    [sample] = prepare([decode(content, settings, backbone)], settings, backbone)
+    return Unpacked(sample["pixels"], {"several": bool(sample["several"])})
 
 
-def finish(unpacked: Unpacked, settings: "ImagePreprocess", backbone: Path) -> Image.Image:
-    """Return them as a picture again; `prepare` then has nothing left to squash."""
-    picture = Image.fromarray(unpacked.array)
-    picture.info = {"several": unpacked.facts["several"]}
-    return picture
+def finish(unpacked: Unpacked, settings: "ImagePreprocess", backbone: Path) -> Squashed:
+    """Return them as `prepare` takes them; it has nothing left to do."""
+    return Squashed(unpacked.array, unpacked.facts["several"])
 
 
-def prepare(decoded: Sequence[Image.Image], settings: "ImagePreprocess", backbone: Path) -> list[Arrays]:
+def prepare(decoded: Sequence[Image.Image | Squashed], settings: "ImagePreprocess", backbone: Path) -> list[Arrays]:
     """Return of each picture `pixels` uint8 [size, size, 3], its sides squashed to the same length.
 
     And `several` bool []: whether the file had more frames or pages than this, its first.
     """
-    return [
-        {"pixels": _squashed(image, settings, backbone), "several": np.array(bool(image.info.get("several")))}
-        for image in decoded
+    squashed = [
+        image if isinstance(image, Squashed) else _squashed(image, settings.size, backbone) for image in decoded
     ]
+    return [{"pixels": image.pixels, "several": np.array(image.several)} for image in squashed]
 
 
-def _squashed(image: Image.Image, settings: "ImagePreprocess", backbone: Path) -> "np.ndarray[Any, np.dtype[np.uint8]]":
-    side = (settings.size, settings.size)
-    return np.asarray(image if image.size == side else image.resize(side, recipe(backbone).resample))
+def _squashed(image: Image.Image, side: int, backbone: Path) -> Squashed:
+    pixels = np.asarray(image.resize((side, side), recipe(backbone).resample))
+    return Squashed(pixels, bool(image.info.get("several")))
 
 
 def facts(prepared: Sequence[Arrays]) -> dict[str, int]:

@@ -72,7 +72,7 @@ def finish(unpacked: Unpacked, settings: "AudioPreprocess", backbone: Path) -> R
     """Bring them to the backbone's rate; BadSample where that is out of all proportion."""
     from tasks.modalities.log_mel import hearing
 
-    kept = _resampled(unpacked.array, unpacked.facts["rate"], hearing(backbone).rate)
+    kept = _resampled(unpacked.array.copy(), unpacked.facts["rate"], hearing(backbone).rate)
     return Recording(kept, unpacked.facts["seconds"])
 
 
