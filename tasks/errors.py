@@ -45,7 +45,11 @@ class RegistryError(TransferError):
 
 
 class BadSample(Exception):  # noqa: N818 - a verdict on one sample, not an error of the run
-    """One sample is unusable: it is refused with this reason and the rest go on."""
+    """One sample is unusable: it is refused with this reason, `mend` says what to do, and the rest go on."""
+
+    def __init__(self, reason: str, mend: str) -> None:
+        super().__init__(reason)
+        self.mend = mend
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

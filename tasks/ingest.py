@@ -10,18 +10,19 @@ import pandas as pd
 import pyarrow
 from pyarrow import parquet
 
+from tasks import refusals
 from tasks.errors import SampleShareError, SourceError
 from tasks.progress import track
 from tasks.schema import AnyDataset
-from tasks.sources import Refused, Sample, rows, source, splits
-from tasks.workspace import Workspace, sha256_of
+from tasks.sources import Refused, Sample, classes, rows, source, splits
+from tasks.workspace import FILES, Workspace, sha256_of
 
 SHOWN = 3
 """How many refused samples an error names."""
 
 
 def ingest(params: AnyDataset, workspace: Workspace) -> Path:
-    """Write raw/: the files, manifest.parquet and refused.csv.
+    """Write raw/: the files, manifest.parquet and refused.csv; and data/NAME/refused.csv.
 
     SourceError if the source is missing, empty or altered, SampleShareError if more of its rows are unusable
     than `ingest.refused_share`. Either way an earlier raw/ stays as it was.
@@ -29,13 +30,14 @@ def ingest(params: AnyDataset, workspace: Workspace) -> Path:
     try:
         with _scratch(workspace) as scratch:
             found = _find(params, workspace.root, scratch)
-            table, refused = _sift(found, params)
+            table, refused = _sift(found, params, workspace)
             table["split"] = splits.assign(table, params.ingest.split)
+            untested = classes.check_splits(table, params.objective)
             _write(table, refused, workspace, scratch)
     except SourceError as error:
         raise SourceError(f"{params.name}: {error}{_still_there(workspace)}") from None
     counted = {"read": len(found), "used": len(table), "refused": len(refused)}
-    counted["duplicates"] = len(found) - len(table) - len(refused)
+    counted |= {"duplicates": len(found) - len(table) - len(refused), "untested": untested}
     workspace.record("ingest", counted | {name: int((table["split"] == name).sum()) for name in splits.SPLITS})
     return workspace.raw
 
@@ -49,27 +51,41 @@ def _find(params: AnyDataset, root: Path, scratch: Path) -> list[Sample | Refuse
     return chosen.find(settings, root, scratch)
 
 
-def _sift(found: list[Sample | Refused], params: AnyDataset) -> tuple[pd.DataFrame, list[Refused]]:
+def _sift(
+    found: list[Sample | Refused], params: AnyDataset, workspace: Workspace
+) -> tuple[pd.DataFrame, list[Refused]]:
     """Return the rows to use, sorted by id, and the refused ones; SampleShareError if those are too many."""
     table, refused = rows.judge(found, params)
     table, contradicting = rows.without_contradictions(table)
     refused = sorted(refused + contradicting)
     if len(refused) > params.ingest.refused_share * len(found):
-        examples = "; ".join(f"{name} ({reason})" for name, reason in refused[:SHOWN])
+        examples = "; ".join(f"{one.name} ({one.reason})" for one in refused[:SHOWN])
+        listed = refusals.tell(workspace, {"ingest": refused})
         raise SampleShareError(
             f"{params.name}: {len(refused):,} of {len(found):,} samples are refused, more than "
-            f"ingest.refused_share {params.ingest.refused_share:g} allows: {examples}"
+            f"ingest.refused_share {params.ingest.refused_share:g} allows: {examples}; see "
+            f"{listed.relative_to(workspace.root)}, mend them and run again"
         )
+    classes.check_labels(table, params.objective)
     return table.drop_duplicates("id").sort_values("id", ignore_index=True), refused
 
 
 def _write(table: pd.DataFrame, refused: list[Refused], workspace: Workspace, scratch: Path) -> None:
+    before = _fingerprint(workspace.raw)
     with workspace.replacing(workspace.raw) as folder:
         for row in track(table.itertuples(), "copying", len(table)):
             if isinstance(row.content, Path):
                 _bring(row.content, folder / "files" / row.name, row.id, scratch)
         parquet.write_table(_manifest(table), folder / "manifest.parquet")
-        pd.DataFrame(refused, columns=["name", "reason"]).to_csv(folder / "refused.csv", index=False)
+        pd.DataFrame(refused, columns=list(Refused._fields)).to_csv(folder / "refused.csv", index=False)
+    # Where nothing changed, preprocess does not run again, and what it refused still holds.
+    still = refusals.written(workspace.prepared, Refused) if _fingerprint(workspace.raw) == before else []
+    refusals.tell(workspace, {"ingest": refused, "preprocess": still})
+
+
+def _fingerprint(folder: Path) -> bytes:
+    """Return the hashes of a folder's files; nothing where it is not there."""
+    return (folder / FILES).read_bytes() if (folder / FILES).exists() else b""
 
 
 def _bring(file: Path, target: Path, identity: str, scratch: Path) -> None:

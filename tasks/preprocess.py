@@ -1,21 +1,23 @@
 """Stage preprocess: raw samples become the arrays the backbone reads, in shards."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pyarrow import Table, parquet
 
+from tasks import refusals
 from tasks.errors import SampleShareError, SourceError
-from tasks.modalities import Arrays, modality
-from tasks.modalities.reading import Reader, Refusal, Row, write_refused
+from tasks.modalities import Arrays
+from tasks.modalities.reading import Reader, Refusal, Row, reading, write_refused
 from tasks.modalities.shards import write_shards
 from tasks.neural import backbones
 from tasks.parallel import batched, in_order
 from tasks.progress import track
 from tasks.schema import AnyDataset
+from tasks.sources import Refused
 from tasks.workspace import Workspace, write_json
 
 SAMPLE_COLUMNS = ["id", "label", "group", "split", "name", "confidence"]
@@ -37,15 +39,19 @@ class Tally:
 def preprocess(params: AnyDataset, workspace: Workspace) -> Path:
     """Write prepared/: shards, samples.parquet, refused.csv, prepared.json: the same bytes always.
 
-    Memory holds one shard and, decoded, a few chunks. SourceError without a manifest, SampleShareError where
-    more than `refused_share` of the samples are unusable.
+    Memory holds one shard and, decoded, a few chunks. data/NAME/refused.csv then lists what ingest and this
+    stage refused. SourceError without a manifest, SampleShareError where more than `refused_share` of the samples
+    are unusable.
     """
     manifest, tally, settings = read_manifest(workspace.raw), Tally(), params.preprocess
     backbone = backbones.fetch(params.backbone, workspace.root)
-    reader = Reader(workspace.raw, modality(params.modality), settings, backbone)
-    with workspace.replacing(workspace.prepared) as folder:
+    with (
+        reading(params.modality, workspace.raw, settings, backbone) as reader,
+        workspace.replacing(workspace.prepared) as folder,
+    ):
         write_shards(folder, batched(usable(manifest, reader, tally), settings.shard))
-        check_share(tally.refused, len(manifest), settings.refused_share, workspace)
+        listed = refusals.tell(workspace, told(workspace, tally.refused))
+        check_share(tally.refused, len(manifest), settings.refused_share, workspace, listed)
         write_refused(folder / "refused.csv", tally.refused)
         parquet.write_table(manifest.select(SAMPLE_COLUMNS).take(tally.used), folder / "samples.parquet")
         write_json(folder / "prepared.json", about(params))
@@ -73,13 +79,15 @@ def usable(manifest: Table, reader: Reader, tally: Tally) -> Iterator[Arrays]:
         yield from outcome.samples
 
 
-def check_share(refused: list[Refusal], total: int, bearable: float, workspace: Workspace) -> None:
-    """Stop where too many samples are unusable, or all; the whole list is left where the message says."""
+def told(workspace: Workspace, refused: list[Refusal]) -> dict[str, Iterable[Any]]:
+    """Return all refused samples of the data set by the stage that refused them."""
+    return {"ingest": refusals.written(workspace.raw, Refused), "preprocess": refused}
+
+
+def check_share(refused: list[Refusal], total: int, bearable: float, workspace: Workspace, listed: Path) -> None:
+    """Stop where too many samples are unusable, or all; `listed` names each."""
     if len(refused) <= bearable * total and len(refused) < total:
         return
-    listed = workspace.local / "refused" / f"{workspace.name}.csv"
-    listed.parent.mkdir(parents=True, exist_ok=True)
-    write_refused(listed, refused)
     examples = "; ".join(f"{refusal.name} ({refusal.reason})" for refusal in refused[:SHOWN])
     raise SampleShareError(
         f"{workspace.name}: {len(refused):,} of {total:,} samples are refused, preprocess.refused_share is "

@@ -10,7 +10,10 @@ WORDS = {
     "refused": "refused",
     "duplicates": "duplicates kept once",
     "truncated": "truncated",
+    "unknown": "without a known word",
     "cut": "longer than the window",
+    "several": "of which the first of several frames or pages is used",
+    "untested": "classes missing in validation or test",
 }
 """What a user calls a counter, in the order they are told."""
 

@@ -34,7 +34,7 @@ def backbone(tmp_path: Path) -> Path:
     ("content", "reason"),
     [
         (b"", "cannot be decoded"),
-        (b"RIFF but no recording", "cannot be decoded"),
+        (b"RIFF but no recording", "is no recording but a text"),
         (recording(tone())[:30], "cannot be decoded"),
         (recording([]), "holds no samples"),
         (recording([0.1, np.nan, 0.1]), "NaN or infinite"),

@@ -143,7 +143,7 @@ def test_what_is_transparent_becomes_white(decode: Any) -> None:
     assert (decode(encoded(palette, "PNG", transparency=0)) == 255).all()
 
 
-@pytest.mark.parametrize(("width", "height"), [(1, 1), (1, 90), (90, 1), (50, 20)])
+@pytest.mark.parametrize(("width", "height"), [(1, 2), (1, 90), (90, 1), (50, 20)])
 def test_the_whole_picture_is_squashed_into_the_square(backbone: Path, width: int, height: int) -> None:
     decoded = image.decode(encoded(picture(width, height), "PNG"), SETTINGS, backbone)
     [sample] = image.prepare([decoded], SETTINGS, backbone)

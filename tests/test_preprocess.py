@@ -85,7 +85,13 @@ def test_pictures_become_shards(dataset: Any, raw: Make) -> None:
     for row, name in enumerate(prepared.samples["name"]):
         expected = picture(seed=int(name.removesuffix(".png"))).resize((16, 16), 3)
         assert np.array_equal(prepared[row]["pixels"], np.asarray(expected))
-    assert workspace.counters("preprocess") == {"read": 10, "decoded": 10, "refused": 0}
+    assert workspace.counters("preprocess") == {
+        "read": 10,
+        "decoded": 10,
+        "refused": 0,
+        "several": 0,
+        "several_share": 0,
+    }
 
 
 def test_what_predictions_must_know_is_written_down(dataset: Any, raw: Make, config: Config) -> None:
@@ -107,7 +113,10 @@ def test_texts_become_tokens_and_the_truncated_are_counted(dataset: Any, raw: Ma
     by_name = dict(zip(prepared.samples["name"], prepared, strict=True))
     assert {name: sample["tokens"].size for name, sample in by_name.items()} == {"1": 5, "2": 6, "3": 4, "4": 4}
     counted = workspace.counters("preprocess")
-    assert counted == {"read": 4, "decoded": 4, "refused": 0, "truncated": 1, "truncated_share": 0.25}
+    assert counted == {"read": 4, "decoded": 4, "refused": 0, "truncated": 1, "truncated_share": 0.25} | {
+        "unknown": 0,
+        "unknown_share": 0,
+    }
 
 
 def test_recordings_become_spectrograms_and_the_cut_are_counted(dataset: Any, raw: Make) -> None:
@@ -132,7 +141,7 @@ def test_unusable_samples_are_named_and_the_rest_goes_on(dataset: Any, raw: Make
     assert refused["notes.png"].startswith("is none of PNG")
     assert refused["gone.png"] == "its file raw/files/gone.png cannot be read (No such file or directory)"
     assert refused["other.png"] == "its file raw/files/other.png was changed after ingest"
-    assert workspace.counters("preprocess") == {"read": 9, "decoded": 5, "refused": 4}
+    assert workspace.counters("preprocess") == {"read": 9, "decoded": 5, "refused": 4, "several": 0, "several_share": 0}
 
 
 def test_every_sample_keeps_what_ingest_said_of_it(dataset: Any, raw: Make) -> None:
@@ -155,7 +164,8 @@ def test_too_many_unusable_samples_stop_the_stage(dataset: Any, raw: Make) -> No
     message = str(stopped.value)
     assert message.startswith("little: 1 of 5 samples are refused, preprocess.refused_share is 0.1: bad.png (is none")
     assert "\n" not in message
-    assert "bad.png" in (workspace.local / "refused" / "little.csv").read_text()
+    assert message.endswith("; see data/little/refused.csv, mend them and run again")
+    assert "preprocess,bad.png," in (workspace.home / "refused.csv").read_text()
     assert json.loads((workspace.prepared / FILES).read_text()) == before
 
 

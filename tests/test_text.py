@@ -33,7 +33,8 @@ def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (" \n\t ", "is empty"),
         ("a\0b", "NUL"),
         ("half \ud83d", "surrogate"),
-        (b"\xff\xfe", "is not UTF-8: byte 0 is 0xff"),
+        (b"\xff\xfe", "is UTF-16, not UTF-8"),
+        (b"caf\xe9", "is not UTF-8: byte 3 is 0xe9"),
         (7.5, "is no text but float"),
         (None, "is no text but NoneType"),
     ],
@@ -54,7 +55,7 @@ def test_tokens_stand_in_their_frame_and_long_texts_are_cut_and_counted(backbone
     assert short["tokens"].dtype == np.int32
     assert long["tokens"].tolist() == [BEGIN, *[A] * 6, END] == exact["tokens"].tolist()
     assert [bool(sample["truncated"]) for sample in (short, exact, long)] == [False, False, True]
-    assert text.facts([short, exact, long]) == {"truncated": 1}
+    assert text.facts([short, exact, long]) == {"truncated": 1, "unknown": 0}
 
 
 def test_many_threads_may_prepare_at_once(tmp_path: Path) -> None:
@@ -159,4 +160,4 @@ def test_tokens_are_those_of_transformers(config: Config, repository: Path) -> N
     batch = text.collate(prepared, directory)
     assert batch["input_ids"].tolist() == theirs["input_ids"]
     assert batch["attention_mask"].tolist() == theirs["attention_mask"]
-    assert text.facts(prepared) == {"truncated": 2}
+    assert text.facts(prepared) == {"truncated": 2, "unknown": 0}

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 import numpy as np
 
@@ -19,8 +19,29 @@ MODALITIES = {
 Arrays = dict[str, np.ndarray[Any, Any]]
 """One sample as named arrays; of many samples together, the first axis counts the samples."""
 
+DECODERS = {"image": "tasks.modalities.image", "audio": "tasks.modalities.sound_files"}
+"""Where native code reads files of unknown origin and may crash: the module that does so in a process of its own."""
+
+
+class Unpacked(NamedTuple):
+    """What is left of a file when native code is done with it: an array, and what JSON can say of it."""
+
+    array: np.ndarray[Any, Any]
+    facts: dict[str, Any]
+
+
 Batch = dict[str, "torch.Tensor"]
 """What a network takes: tensors [B, ...] by the names its `forward` knows."""
+
+
+class Decoder(Protocol):
+    """Each entry of DECODERS is a module with these functions; one after the other they are the modality's `decode`."""
+
+    def unpack(self, content: bytes, settings: Any, backbone: Path) -> Unpacked:
+        """Read the bytes of a file; what it imports is light, its array small. BadSample says why it is unusable."""
+
+    def finish(self, unpacked: Unpacked, settings: Any, backbone: Path) -> Any:
+        """Make of it one decoded sample, as `prepare` takes it; BadSample where that cannot be."""
 
 
 class Modality(Protocol):
@@ -60,3 +81,8 @@ class Modality(Protocol):
 def modality(name: str) -> Modality:
     """Return the modality declared as `name`."""
     return cast(Modality, import_module(MODALITIES[name]))
+
+
+def decoder(name: str) -> Decoder:
+    """Return the decoder of the modality declared as `name`."""
+    return cast(Decoder, import_module(DECODERS[name]))

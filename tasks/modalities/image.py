@@ -11,6 +11,7 @@ because timm then makes Resize((size, size)), a centre crop that cuts nothing, a
 """
 
 import io
+import re
 import warnings
 from collections.abc import Sequence
 from functools import cache
@@ -21,12 +22,16 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from tasks.errors import BadSample
-from tasks.modalities import Arrays, Batch
+from tasks.modalities import Arrays, Batch, Unpacked
 from tasks.modalities.directory import declared, read
-from tasks.schema import ImageAugment, ImagePreprocess
+from tasks.modalities.signatures import signature
 
 if TYPE_CHECKING:
     import torch
+
+    from tasks.schema import ImageAugment, ImagePreprocess
+
+Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
 CHUNK = 1  # a decoded photograph takes tens of megabytes, so each one shrinks before the next is opened
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
@@ -35,28 +40,39 @@ by parsers that nobody attacks or tests as much as these. Of several frames or p
 warnings.filterwarnings("ignore", category=UserWarning, module="PIL")  # a bad sample is told once, as refused
 SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")
 UNBOUNDED = ("I", "F")
+FILMS = ("GIF", "WEBP", "PNG", "TIFF")
+"""Formats whose further frames or pages are pictures too; a JPEG's are previews and maps of depth."""
 Image.MAX_IMAGE_PIXELS = None  # `pixel_limit` takes the place of Pillow's own limit, which may be lower
 
 
-def decode(content: bytes | str, settings: ImagePreprocess, backbone: Path) -> Image.Image:
-    """Return the picture upright (by its EXIF orientation) as 8-bit RGB.
+def decode(content: bytes | str, settings: "ImagePreprocess", backbone: Path) -> Image.Image:
+    """Return the picture upright (by its EXIF orientation) as 8-bit RGB; its `info` says whether there are `several`.
 
     The format is told by the content, never by a file name, and the pixels are counted in the header, before
-    any is decoded. Raises BadSample for another format, too many pixels, a wrong checksum, missing data.
+    any is decoded. Raises BadSample for another format, too many pixels, a single one, a wrong checksum, missing data.
     """
     if isinstance(content, str):
-        raise BadSample("is a text, not the bytes of an image file")
+        raise BadSample("is a text, not the bytes of an image file", "name the files in a column of paths")
     try:
         with _opened(content, settings.pixel_limit) as image:
             if image.format == "PNG":  # Pillow skips the checksums when it decodes
                 image.verify()
         with _opened(content, settings.pixel_limit) as image:
+            several = image.format in FILMS and bool(getattr(image, "is_animated", False))
+            image.seek(0)
             ImageOps.exif_transpose(image, in_place=True)
-            return _rgb(image)
+            picture = _rgb(image)
     except BadSample:
         raise
     except Exception as error:  # whatever Pillow's parsers trip over in broken bytes
-        raise BadSample(f"cannot be decoded: {' '.join(str(error).split())[:200]}") from None
+        raise BadSample(f"cannot be decoded: {_said(error)}", "copy or download it again") from None
+    picture.info = {"several": several}
+    return picture
+
+
+def _said(error: Exception) -> str:
+    """Return what Pillow says, without the place in memory of what it was given."""
+    return re.sub(r"<[^<>]* at 0x[0-9a-f]+>", "the file", " ".join(str(error).split()))[:200]
 
 
 def _opened(content: bytes, pixel_limit: int) -> Image.Image:
@@ -64,11 +80,24 @@ def _opened(content: bytes, pixel_limit: int) -> Image.Image:
     try:
         image = Image.open(io.BytesIO(content), formats=FORMATS)
     except UnidentifiedImageError:
-        raise BadSample(f"is none of {', '.join(FORMATS)}, or its header is damaged") from None
+        raise _unknown(content) from None
     width, height = image.size
     if width * height > pixel_limit:
-        raise BadSample(f"has {width} x {height} pixels, more than the pixel_limit of {pixel_limit}")
+        reason = f"has {width} x {height} pixels, more than the pixel_limit of {pixel_limit}"
+        raise BadSample(reason, "make it smaller, or raise preprocess.pixel_limit")
+    if width * height == 1:
+        raise BadSample("is a single pixel, which stands for a picture at best", "put the picture itself in its place")
     return image
+
+
+def _unknown(content: bytes) -> BadSample:
+    """Say what it is instead of a picture."""
+    found = signature(content)
+    if found is None or found.name.split()[1] in FORMATS:
+        reason, mend = f"is none of {', '.join(FORMATS)}, or its header is damaged", "save it again as PNG or JPEG"
+        return BadSample(reason, mend)
+    mend = "save it as PNG or JPEG" if found.kin == "picture" else found.mend
+    return BadSample(f"is none of {', '.join(FORMATS)} but {found.name}", mend)
 
 
 def _rgb(image: Image.Image) -> Image.Image:
@@ -77,7 +106,8 @@ def _rgb(image: Image.Image) -> Image.Image:
     The colour stored under a transparent pixel is never seen, and often black or noise.
     """
     if image.mode in UNBOUNDED:
-        raise BadSample(f"has pixels of mode {image.mode}, whose white is not defined; save it with 8 or 16 bits")
+        reason = f"has pixels of mode {image.mode}, whose white is not defined"
+        raise BadSample(reason, "save it with 8 or 16 bits a channel")
     if image.mode in SIXTEEN_BITS:
         # Pillow would cut every value above 255
         wide = np.asarray(image).astype(np.uint32)
@@ -88,15 +118,43 @@ def _rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def prepare(decoded: Sequence[Image.Image], settings: ImagePreprocess, backbone: Path) -> list[Arrays]:
-    """Return `pixels` uint8 [size, size, 3] of each picture, its sides squashed to the same length."""
-    side, resample = settings.size, recipe(backbone).resample
-    return [{"pixels": np.asarray(image.resize((side, side), resample))} for image in decoded]
+class Squashed(NamedTuple):
+    """A picture that is as `prepare` leaves it: pixels uint8 [size, size, 3], and whether the file held more."""
+
+    pixels: Pixels
+    several: bool
+
+
+def unpack(content: bytes, settings: "ImagePreprocess", backbone: Path) -> Unpacked:
+    """Return the pixels of `prepare`: they travel from process to process faster than a photograph."""
+    [sample] = prepare([decode(content, settings, backbone)], settings, backbone)
+    return Unpacked(sample["pixels"], {"several": bool(sample["several"])})
+
+
+def finish(unpacked: Unpacked, settings: "ImagePreprocess", backbone: Path) -> Squashed:
+    """Return them as `prepare` takes them; it has nothing left to do."""
+    return Squashed(unpacked.array, unpacked.facts["several"])
+
+
+def prepare(decoded: Sequence[Image.Image | Squashed], settings: "ImagePreprocess", backbone: Path) -> list[Arrays]:
+    """Return of each picture `pixels` uint8 [size, size, 3], its sides squashed to the same length.
+
+    And `several` bool []: whether the file had more frames or pages than this, its first.
+    """
+    squashed = [
+        image if isinstance(image, Squashed) else _squashed(image, settings.size, backbone) for image in decoded
+    ]
+    return [{"pixels": image.pixels, "several": np.array(image.several)} for image in squashed]
+
+
+def _squashed(image: Image.Image, side: int, backbone: Path) -> Squashed:
+    pixels = np.asarray(image.resize((side, side), recipe(backbone).resample))
+    return Squashed(pixels, bool(image.info.get("several")))
 
 
 def facts(prepared: Sequence[Arrays]) -> dict[str, int]:
-    """Count nothing: every picture is used whole."""
-    return {}
+    """Count the files of which only the first of several frames or pages is used."""
+    return {"several": sum(int(sample["several"]) for sample in prepared)}
 
 
 def collate(samples: Sequence[Arrays], backbone: Path) -> Batch:
@@ -108,7 +166,7 @@ def collate(samples: Sequence[Arrays], backbone: Path) -> Batch:
     return {"pixel_values": (pixels * scale).add_(shift)}
 
 
-def augment(batch: Batch, settings: ImageAugment, backbone: Path, generator: "torch.Generator") -> Batch:
+def augment(batch: Batch, settings: "ImageAugment", backbone: Path, generator: "torch.Generator") -> Batch:
     """Turn, mirror, move, warp and tint each picture at random; see image_augment."""
     from tasks.modalities import image_augment
 

@@ -2,13 +2,18 @@
 
 import csv
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tasks.errors import BadSample
-from tasks.modalities import Arrays, Modality
+from tasks.isolation import Decoders
+from tasks.modalities import DECODERS, Arrays, Decoder, Modality, decoder, modality
+from tasks.neural.devices import cores
+
+INGEST = "run ingest again"
 
 
 class Row(NamedTuple):
@@ -22,11 +27,12 @@ class Row(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """Which sample is unusable, and why."""
+    """Which sample is unusable, why, and what to do."""
 
     name: str
     id: str
     reason: str
+    mend: str
 
 
 @dataclass
@@ -38,6 +44,17 @@ class Outcome:
     refused: list[Refusal] = field(default_factory=list)
 
 
+@contextmanager
+def reading(name: str, raw: Path, settings: Any, backbone: Path) -> Iterator["Reader"]:
+    """Yield what reads rows of the modality `name`, and end its processes afterwards."""
+    if name not in DECODERS:
+        yield Reader(raw, modality(name), settings, backbone, None, None)
+        return
+    # They begin while this process imports what the modality needs.
+    with Decoders(DECODERS[name], settings.model_dump(mode="json"), backbone, cores()) as decoders:
+        yield Reader(raw, modality(name), settings, backbone, decoder(name), decoders)
+
+
 @dataclass(frozen=True)
 class Reader:
     """All it takes to read rows; several threads may use it at once."""
@@ -46,19 +63,27 @@ class Reader:
     modality: Modality
     settings: Any
     backbone: Path
+    decoder: Decoder | None
+    """What finishes the samples that `decoders` unpack; without them the modality decodes here."""
+    decoders: Decoders | None
 
     def read(self, rows: Sequence[Row]) -> Outcome:
         """Decode each row and prepare, together, those that can be used."""
         outcome, decoded = Outcome(), []
         for row in rows:
             try:
-                decoded.append(self.modality.decode(content(self.raw, row), self.settings, self.backbone))
+                decoded.append(self._decoded(content(self.raw, row)))
                 outcome.used.append(row.number)
             except BadSample as reason:
-                outcome.refused.append(Refusal(row.name, row.id, str(reason)))
+                outcome.refused.append(Refusal(row.name, row.id, str(reason), reason.mend))
         if decoded:
             outcome.samples = self.modality.prepare(decoded, self.settings, self.backbone)
         return outcome
+
+    def _decoded(self, content: bytes | str) -> Any:
+        if self.decoder is None or self.decoders is None or isinstance(content, str):
+            return self.modality.decode(content, self.settings, self.backbone)
+        return self.decoder.finish(self.decoders.unpack(content), self.settings, self.backbone)
 
 
 def content(raw: Path, row: Row) -> bytes | str:
@@ -68,14 +93,14 @@ def content(raw: Path, row: Row) -> bytes | str:
     try:
         found = (raw / row.path).read_bytes()
     except OSError as error:
-        raise BadSample(f"its file raw/{row.path} cannot be read ({error.strerror})") from None
+        raise BadSample(f"its file raw/{row.path} cannot be read ({error.strerror})", INGEST) from None
     if hashlib.sha256(found).hexdigest() != row.id:
-        raise BadSample(f"its file raw/{row.path} was changed after ingest")
+        raise BadSample(f"its file raw/{row.path} was changed after ingest", INGEST)
     return found
 
 
 def write_refused(path: Path, refused: Iterable[Refusal]) -> None:
-    """Write the refused samples as CSV: name, id, reason."""
+    """Write the refused samples as CSV: name, id, reason, mend."""
     with path.open("w", encoding="utf-8", newline="") as stream:
         table = csv.writer(stream, lineterminator="\n")
         table.writerow(Refusal._fields)

@@ -12,12 +12,18 @@ import numpy as np
 from tasks.errors import BackboneError, BadSample, ConfigError
 from tasks.modalities import Arrays, Batch
 from tasks.modalities.directory import read
+from tasks.modalities.signatures import binary
 from tasks.schema import TextAugment, TextPreprocess
 
 if TYPE_CHECKING:
     import torch
 
 CHUNK = 1024  # the tokenizer shares a list out among the cores by itself
+CHARACTERS_A_TOKEN = 100
+"""So much of a text is given to the tokenizer for each token that is kept; more where it does not fill them."""
+MOST_CHARACTERS = 2**20
+"""And never more: spaces or a word of megabytes fill no tokens, but gigabytes of memory."""
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 LOADING = Lock()  # transformers imports its parts when they are first used, which two threads must not do at once
 
 
@@ -29,13 +35,15 @@ def decode(content: bytes | str, settings: TextPreprocess, backbone: Path) -> st
     if isinstance(content, bytes):
         content = _decoded(content)
     if not isinstance(content, str):
-        raise BadSample(f"is no text but {type(content).__name__}")
+        raise BadSample(f"is no text but {type(content).__name__}", "write it as a text")
     if not content.strip():
-        raise BadSample("is empty")
+        raise BadSample("is empty", "write something, or take it out")
     if "\0" in content:
-        raise BadSample("holds a NUL character: it may be a binary file")
-    if not content.isascii() and any("\ud800" <= character <= "\udfff" for character in content):
-        raise BadSample("holds half a surrogate pair: it was cut or decoded wrongly")
+        raise BadSample("holds a NUL character: it may be a binary file", "save it as plain text in UTF-8")
+    if not _encodable(content):
+        raise BadSample("holds half a surrogate pair: it was cut or decoded wrongly", "write it anew from its source")
+    if not any(character.isprintable() and not character.isspace() for character in content):
+        raise BadSample("holds no printable character", "write something, or take it out")
     return content.replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -43,21 +51,72 @@ def _decoded(content: bytes) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise BadSample(f"is not UTF-8: byte {error.start} is 0x{content[error.start]:02x}") from None
+        found = binary(content)
+        if found is not None:
+            raise BadSample(f"is no text but {found.name}", "put the text itself in its place") from None
+        if content.startswith(UTF_16):
+            raise BadSample("is UTF-16, not UTF-8", "save it as UTF-8, e.g. `iconv -f UTF-16 -t UTF-8`") from None
+        reason = f"is not UTF-8: byte {error.start} is 0x{content[error.start]:02x}"
+        raise BadSample(reason, "save it as UTF-8, e.g. `iconv -f WINDOWS-1252 -t UTF-8`") from None
+
+
+def _encodable(content: str) -> bool:
+    try:
+        content.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def prepare(decoded: Sequence[str], settings: TextPreprocess, backbone: Path) -> list[Arrays]:
-    """Return `tokens` int32 [L], special ones too, and `truncated` bool [], whether it had more, of each."""
-    encodings = _encoder(backbone, settings.tokens).encode_batch(list(decoded))
+    """Return of each `tokens` int32 [L], special ones too, `truncated` bool [] and `unknown` bool [].
+
+    `truncated` says whether it had more tokens, `unknown` whether the tokenizer knows none of it.
+    """
+    encoder, strange = _encoder(backbone, settings.tokens), tokenizer(backbone).unk_token_id
     return [
-        {"tokens": np.array(encoding.ids, np.int32), "truncated": np.array(bool(encoding.overflowing))}
-        for encoding in encodings
+        {
+            "tokens": np.array(encoding.ids, np.int32),
+            "truncated": np.array(whole < len(content) or bool(encoding.overflowing)),
+            "unknown": np.array(_all_strange(encoding, strange)),
+        }
+        for content, (encoding, whole) in zip(decoded, _encoded(encoder, decoded, settings.tokens), strict=True)
     ]
 
 
+def _encoded(encoder: Any, texts: Sequence[str], tokens: int) -> list[tuple[Any, int]]:
+    """Return of each text its encoding and of how many characters: of a long one a part that fills the tokens.
+
+    A tokenizer takes kilobytes for each token it is going to cut off. What comes of a text is the same whichever
+    other texts are encoded with it.
+    """
+    size, backwards = tokens * CHARACTERS_A_TOKEN, encoder.truncation["direction"] == "left"
+    parts = [_part(text, size, backwards) for text in texts]
+    found = []
+    for text, part, encoding in zip(texts, parts, encoder.encode_batch(parts), strict=True):
+        most = size
+        while not encoding.overflowing and most < min(len(text), MOST_CHARACTERS):
+            most = min(8 * most, MOST_CHARACTERS)
+            part = _part(text, most, backwards)
+            encoding = encoder.encode(part)
+        found.append((encoding, len(part)))
+    return found
+
+
+def _part(text: str, size: int, backwards: bool) -> str:
+    """Return the first `size` characters, or the last, where the end is what is kept."""
+    return text[-size:] if backwards else text[:size]
+
+
+def _all_strange(encoding: Any, unknown: int | None) -> bool:
+    """Tell whether all tokens but the special ones, which frame them, are the unknown one."""
+    pairs = zip(encoding.ids, encoding.special_tokens_mask, strict=True)
+    return all(token == unknown for token, special in pairs if not special)
+
+
 def facts(prepared: Sequence[Arrays]) -> dict[str, int]:
-    """Count the texts that had more tokens than were kept."""
-    return {"truncated": sum(int(sample["truncated"]) for sample in prepared)}
+    """Count the texts that had more tokens than were kept, and those of which the tokenizer knows nothing."""
+    return {name: sum(int(sample[name]) for sample in prepared) for name in ("truncated", "unknown")}
 
 
 def collate(samples: Sequence[Arrays], backbone: Path) -> Batch:

@@ -27,10 +27,11 @@ class Sample(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """One row in that is unusable, by the name the user knows it by, and why."""
+    """One row in that is unusable, by the name the user knows it by, why, and what to do."""
 
     name: str
     reason: str
+    mend: str
 
 
 class Source(Protocol):

@@ -44,7 +44,7 @@ def _files(folder: Path) -> Iterator[Path]:
 def _sample(folder: Path, path: Path) -> Sample | Refused:
     name = path.relative_to(folder)
     if len(name.parts) == 1:
-        return Refused(str(name), "lies in no class folder")
+        return Refused(str(name), "lies in no class folder", "move it into the folder of its class")
     return files.sample(folder, name.as_posix(), name.parts[0], group="", split="", confidence="")
 
 

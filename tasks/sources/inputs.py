@@ -83,7 +83,7 @@ def _file(name: str, path: Path) -> Question:
     try:
         return Question(name, path.read_bytes())
     except OSError as error:
-        return Question(name, BadSample(f"cannot be read ({error.strerror})"))
+        return Question(name, BadSample(f"cannot be read ({error.strerror})", "make it readable"))
 
 
 def _table(path: Path, modality: str) -> Callable[[], Iterator[Question]]:

@@ -38,5 +38,5 @@ def _sample(
     if folder is None:
         return Sample(row, content, label, group, split, confidence)
     if not content:
-        return Refused(row, "names no file")
+        return Refused(row, "names no file", "name one, or take the row out")
     return files.sample(folder, content, label, group, split, confidence)

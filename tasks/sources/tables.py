@@ -69,7 +69,8 @@ def _jsonl(path: Path) -> pd.DataFrame:
         for number, line in enumerate(lines, start=1):
             if line.strip():
                 rows[number] = _json_row(line, f"{path.name} row {number}")
-    return pd.DataFrame.from_dict(rows, orient="index", dtype=str).fillna("")
+    # As objects: pandas' own texts cannot hold half a surrogate, which JSON can; such a row is refused by itself.
+    return pd.DataFrame.from_dict(rows, orient="index", dtype=object).fillna("")
 
 
 def _json_row(line: str, name: str) -> dict[str, str]:
