@@ -20,7 +20,7 @@ BAD = {
     ),
     "a number that is none": (
         "      tokens: 128", "      tokens: many",
-        ["datasets.movie-reviews.preprocess.tokens: Input should be a valid integer"],
+        ["datasets.movie-reviews.preprocess.tokens: Input should be a number, without quotes"],
     ),
     "an unknown backbone": (
         "backbone: whisper-tiny-en", "backbone: whisper-tiny",
