@@ -41,7 +41,7 @@ def load(root: Path) -> Config:
         config = Config.model_validate(named)
     except ValidationError as error:
         told = entries.strangers(content)
-        faults += [_fault(finding, named) for finding in error.errors() if not _told_elsewhere(finding["loc"], told)]
+        faults += [_fault(finding, named) for finding in error.errors() if not _told_elsewhere(finding, told)]
     if config is not None and not faults:
         faults += list(_contradictions(config, root))
     if faults or config is None:
@@ -163,16 +163,18 @@ def _misfits(entry: DeepTraining[Any]) -> Iterator[str]:
             yield f"{key}: strategy {entry.strategy} {'needs it' if wanted else 'has none; write null'}"
 
 
-def _told_elsewhere(location: tuple[str | int, ...], strangers: dict[str, str]) -> bool:
-    """Tell what entries.py has told already.
+def _told_elsewhere(finding: Any, strangers: dict[str, str]) -> bool:
+    """Tell whether entries.py has told it already.
 
     A backbone's faults stand under backbones, once, and not at each data set that names it; what a training of another
-    modality lacks is beside the point; and a name that is no text is one fault.
+    modality, or of none, lacks is beside the point; and a name that is no text is one fault.
     """
-    if location[0] == "datasets" and "backbone" in location:
+    kind, *path = finding["loc"]
+    if kind == "datasets" and "backbone" in path:
         return True
-    stranger = location[0] == "trainings" and location[1:2] and location[1] in strangers
-    odd = location[0] in entries.KINDS and location[-1] in ("[key]", "name")
+    untold = path[:1] and (path[0] in strangers or (len(path) == 1 and finding["type"] == "union_tag_invalid"))
+    stranger = kind == "trainings" and untold
+    odd = kind in entries.KINDS and path and path[-1] in ("[key]", "name")
     return bool(stranger or odd)
 
 

@@ -10,7 +10,8 @@ from tasks.schema import METRICS
 NAME = re.compile(r"\w[\w-]*")
 """A data set, a training and a backbone name folders, stages and registered models: none takes more than this."""
 KINDS = ("datasets", "trainings", "backbones")
-SHARED = {"objective": tuple(METRICS), "modality": ("image", "text", "audio")}
+MODALITIES = ("image", "text", "audio")
+SHARED = {"objective": tuple(METRICS), "modality": MODALITIES}
 """What a training and its data set must say alike, and what they can say."""
 Content = dict[str, Any]
 
@@ -26,6 +27,9 @@ def faults(content: Content) -> Iterator[str]:
     yield from _odd_names(content)
     yield from _dangling(content)
     yield from strangers(content).values()
+    for name, entry in entries(content, "trainings").items():
+        if isinstance(entry, dict) and entry.get("strategy") != "head" and entry.get("modality") not in MODALITIES:
+            yield f"trainings.{name}.modality: {entry.get('modality')!r} is none of {', '.join(MODALITIES)}"
 
 
 def _odd_names(content: Content) -> Iterator[str]:

@@ -1,11 +1,13 @@
 """What the tables of bad inputs share: a small project that was ingested once, and what of it must stay as it was."""
 
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
 import project
 import pytest
 
+from flows import cli
 from tasks.__main__ import main
 from tasks.workspace import file_hashes
 
@@ -42,6 +44,16 @@ def stage(name: str, of: str, capsys: pytest.CaptureFixture[str]) -> Answer:
     """Answer `python -m tasks STAGE NAME`, as DVC runs it, without a process of its own."""
     capsys.readouterr()
     return Answer(main([name, of]), *capsys.readouterr())
+
+
+def transfer(*arguments: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Answer:
+    """Answer `transfer ...` without a process of its own."""
+    monkeypatch.setattr(sys, "argv", ["transfer", *arguments])
+    monkeypatch.setattr(cli, "settle", lambda _: None)
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    return Answer(int(ended.value.code or 0), *capsys.readouterr())
 
 
 def standing(root: Path) -> dict[str, str]:
