@@ -44,6 +44,10 @@ class RegistryError(TransferError):
     """The registry has no such model, version or alias, or cannot be reached."""
 
 
+class DamagedError(TransferError, ValueError):
+    """A file that a stage wrote is no longer what it wrote: cut off, or edited."""
+
+
 class ResourceError(TransferError):
     """The machine lacks what the work needs: room on the disk, memory, the right to write."""
 

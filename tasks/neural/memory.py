@@ -5,19 +5,17 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from tasks import accidents
 from tasks.errors import ResourceError
 from tasks.objectives import Array
 from tasks.progress import note
-
-TOLD = ("can't allocate memory", "not enough memory", "out of memory")
-"""What torch says on the CPU, on Apple's device and on CUDA where there is no more memory."""
 
 
 def ran_out(error: BaseException) -> bool:
     """Tell whether an error means that memory ran out."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    return isinstance(error, RuntimeError) and any(told in str(error) for told in TOLD)
+    return isinstance(error, RuntimeError) and any(said in str(error).lower() for said in accidents.SHORT)
 
 
 class Room:
