@@ -2,15 +2,34 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from flows import console
-from flows.quiet import settle
+from flows.quiet import settle, speak
+from tasks import accidents
 from tasks.errors import TransferError
 
+
+class Interrupted(Exception):  # noqa: N818 - a user's wish
+    """Ctrl-C."""
+
+
+class Commands(TyperGroup):
+    """The commands. Ctrl-C is handed on to `main`: typer alone would end without a word."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise Interrupted from None
+
+
 app = typer.Typer(
+    cls=Commands,
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -119,15 +138,22 @@ def ui(port: Annotated[int, typer.Option(min=1, max=65535)] = 5000) -> None:
 
 def main() -> None:
     """Run the command line; a user's mistake becomes one line and exit code 1, Ctrl-C exit code 130."""
-    settle(Path.cwd())
+    speak()
     try:
+        settle(Path.cwd())
         app()
     except TransferError as error:
         console.failure(str(error))
         sys.exit(1)
-    except KeyboardInterrupt:
+    except (Interrupted, KeyboardInterrupt):
         console.failure("interrupted; nothing is lost, the next run goes on from here")
         sys.exit(130)
+    except Exception as error:
+        lacking = accidents.told(error)
+        if lacking is None:
+            raise
+        console.failure(lacking)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,16 @@
 """Settings of the tools, made before they are imported: no telemetry, no noise, everything below .local."""
 
+import io
 import os
+import sys
 from pathlib import Path
+
+
+def speak() -> None:
+    """Let every message through, also where the terminal's language lacks a letter of it: that one is spelt out."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def settle(root: Path) -> None:
@@ -9,6 +18,8 @@ def settle(root: Path) -> None:
     home = root / ".local" / "prefect"
     quiet = {
         "DO_NOT_TRACK": "1",
+        # What our own processes say to one another is UTF-8, whatever the terminal's language.
+        "PYTHONUTF8": "1",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "PREFECT_HOME": str(home),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",

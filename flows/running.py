@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 
 from flows import console, plan, results
-from tasks import config
+from tasks import accidents, config
 from tasks.errors import TransferError
 from tasks.schema import Config
 
@@ -64,7 +64,8 @@ def _run_one(name: str, wait_seconds: float) -> bool:
     except TransferError as error:
         console.failure(str(error))
     except Exception as error:
-        console.failure(f"{name}: {_kept(name, error)}")
+        lacking = accidents.told(error)
+        console.failure(f"{name}: {lacking or _kept(name, error)}")
     else:
         return True
     return False

@@ -1,18 +1,31 @@
 """Reads params.yaml into its typed shape and tells all its faults at once."""
 
+import reprlib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
-from tasks import searches
+from tasks import entries, searches, yaml_file
 from tasks.errors import ConfigError, did_you_mean
-from tasks.schema import LOSSES, METRICS, OWN_KEYS, AnyDataset, AnyTraining, Config, DeepTraining, TableSource
+from tasks.schema import (
+    LOSSES,
+    METRICS,
+    OWN_KEYS,
+    AnyDataset,
+    AnyTraining,
+    ColumnSplit,
+    Config,
+    DeepTraining,
+    TableSource,
+)
 
 PARAMS = "params.yaml"
+SHORT = reprlib.Repr()
+SHORT.maxlevel, SHORT.maxstring, SHORT.maxother = 3, 80, 80
+"""How what stands in the file is shown in a line, however long it is."""
 
 
 def load(root: Path) -> Config:
@@ -21,28 +34,24 @@ def load(root: Path) -> Config:
     Raises ConfigError with one line per fault: its path in the file, what is wrong and what stands there.
     """
     content = read_yaml(root / PARAMS)
-    faults = list(_dangling_names(content))
+    faults = list(entries.faults(content))
     named = _with_names(content)
     config = None
     try:
         config = Config.model_validate(named)
     except ValidationError as error:
-        faults += [_fault(finding, named) for finding in error.errors() if not _told_elsewhere(finding["loc"])]
+        told = entries.strangers(content)
+        faults += [_fault(finding, named) for finding in error.errors() if not _told_elsewhere(finding, told)]
     if config is not None and not faults:
-        faults += list(_contradictions(config))
+        faults += list(_contradictions(config, root))
     if faults or config is None:
         raise ConfigError("\n".join(f"{PARAMS}: {fault}" for fault in dict.fromkeys(faults)))
     return config
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a YAML 1.2 file, as DVC does: 1e-3 is a number, a key written twice is a fault."""
-    try:
-        content = YAML(typ="safe", pure=True).load(path)
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: there is no such file; run from the project's folder") from None
-    except YAMLError as error:
-        raise ConfigError(f"{path.name}: {' '.join(str(error).split())}") from None
+    """Read a YAML file that holds a mapping; ConfigError, one line, if it is none."""
+    content = yaml_file.read(path)
     if not isinstance(content, dict):
         raise ConfigError(f"{path.name}: holds no mapping; expected datasets, trainings and backbones")
     return content
@@ -69,42 +78,24 @@ def _look_up(kind: str, name: str, entries: dict[str, Entry]) -> Entry:
 
 def _with_names(content: dict[str, Any]) -> dict[str, Any]:
     """Give each entry its own name, and each data set the backbone it names."""
-    kinds = ("backbones", "datasets", "trainings")
-    named = {kind: _named(entries) if kind in kinds else entries for kind, entries in content.items()}
-    backbones = named.get("backbones") or {}
-    if isinstance(named.get("datasets"), dict):
-        named["datasets"] = {
-            name: {**entry, "backbone": backbones.get(entry.get("backbone"))} if isinstance(entry, dict) else entry
-            for name, entry in named["datasets"].items()
-        }
+    named = {kind: _named(section) if kind in entries.KINDS else section for kind, section in content.items()}
+    backbones = entries.entries(named, "backbones")
+    for entry in entries.entries(named, "datasets").values():
+        if isinstance(entry, dict):
+            wanted = entry.get("backbone")
+            entry["backbone"] = backbones.get(wanted) if isinstance(wanted, str) else None
     return named
 
 
-def _named(entries: Any) -> Any:
-    if not isinstance(entries, dict):
-        return entries
-    return {key: {**entry, "name": key} if isinstance(entry, dict) else entry for key, entry in entries.items()}
+def _named(section: Any) -> Any:
+    if not isinstance(section, dict):
+        return section
+    return {key: {**entry, "name": key} if isinstance(entry, dict) else entry for key, entry in section.items()}
 
 
-def _dangling_names(content: dict[str, Any]) -> Iterator[str]:
-    """Tell each data set's backbone and each training's data set that does not exist."""
-    for kind, key, target in (("datasets", "backbone", "backbones"), ("trainings", "dataset", "datasets")):
-        known = list(content.get(target) or {})
-        for name, entry in (content.get(kind) or {}).items():
-            value = entry.get(key) if isinstance(entry, dict) else None
-            if value is not None and value not in known:
-                near = did_you_mean(str(value), known)
-                yield f"{kind}.{name}.{key}: no {value!r} under {target}; there are {known}{near}"
-
-
-def _contradictions(config: Config) -> Iterator[str]:
+def _contradictions(config: Config, root: Path) -> Iterator[str]:
     """Tell what two places of the file say differently."""
     for name, entry in config.trainings.items():
-        owner = config.datasets[entry.dataset]
-        for key in ("modality", "objective"):
-            own, other = getattr(entry, key), getattr(owner, key)
-            if own != other:
-                yield f"trainings.{name}.{key}: {own}, but data set {owner.name} is {other}"
         if isinstance(entry, DeepTraining):
             yield from (f"trainings.{name}.{fault}" for fault in _misfits(entry))
     for name, owner in config.datasets.items():
@@ -112,6 +103,7 @@ def _contradictions(config: Config) -> Iterator[str]:
         for wanted in owner.evaluate.trainings:
             if wanted not in own:
                 yield f"datasets.{name}.evaluate.trainings: {wanted!r} is no training of {name}; there are {own}"
+        yield from (f"datasets.{name}.{fault}" for fault in _impossible(owner, root))
         source = owner.ingest.source
         if isinstance(source, TableSource) and source.content == "path":
             yield (
@@ -123,6 +115,24 @@ def _contradictions(config: Config) -> Iterator[str]:
     yield from _strange_candidates(config)
     for name in config.searches:
         yield from searches.faults(config, name, _misfits)
+
+
+def _impossible(owner: AnyDataset, root: Path) -> Iterator[str]:
+    """Tell what no data could satisfy."""
+    for wanted, times in Counter(owner.evaluate.trainings).items():
+        if times > 1:
+            yield f"evaluate.trainings: {wanted!r} stands there {times} times; name it once"
+    split, source = owner.ingest.split, owner.ingest.source
+    if not isinstance(split, ColumnSplit):
+        shares = f"validation {split.validation:g} and test {split.test:g}"
+        if split.validation + split.test >= 1:
+            yield f"ingest.split: {shares} leave nothing to learn from; together they must stay below 1"
+        if not split.validation or not split.test:
+            yield f"ingest.split: {shares} leave one of them without a sample; both must be above 0"
+    home, place = root.resolve() / "data" / owner.name, (root / source.path).resolve()
+    if home.is_relative_to(place):
+        mend = f"holds data/{owner.name}, which is written; name a folder beside it"
+        yield f"ingest.source.path: {str(source.path)!r} {mend}"
 
 
 def _strange_candidates(config: Config) -> Iterator[str]:
@@ -153,9 +163,19 @@ def _misfits(entry: DeepTraining[Any]) -> Iterator[str]:
             yield f"{key}: strategy {entry.strategy} {'needs it' if wanted else 'has none; write null'}"
 
 
-def _told_elsewhere(location: tuple[str | int, ...]) -> bool:
-    """A backbone's faults are told under backbones, once, and not at each data set that names it."""
-    return location[0] == "datasets" and "backbone" in location
+def _told_elsewhere(finding: Any, strangers: dict[str, str]) -> bool:
+    """Tell whether entries.py has told it already.
+
+    A backbone's faults stand under backbones, once, and not at each data set that names it; what a training of another
+    modality, or of none, lacks is beside the point; and a name that is no text is one fault.
+    """
+    kind, *path = finding["loc"]
+    if kind == "datasets" and "backbone" in path:
+        return True
+    untold = path[:1] and (path[0] in strangers or (len(path) == 1 and finding["type"] == "union_tag_invalid"))
+    stranger = kind == "trainings" and untold
+    odd = kind in entries.KINDS and path and path[-1] in ("[key]", "name")
+    return bool(stranger or odd)
 
 
 def _fault(finding: Any, content: dict[str, Any]) -> str:
@@ -168,7 +188,7 @@ def _fault(finding: Any, content: dict[str, Any]) -> str:
         return f"{path}: {'does not belong here' if key in known else 'unknown key' + did_you_mean(key, known)}"
     if finding["type"] in ("union_tag_invalid", "union_tag_not_found"):
         return f"{path}: {finding['msg']}"
-    return f"{path}: {finding['msg']} (found {finding['input']!r})"
+    return f"{path}: {finding['msg']} (found {SHORT.repr(finding['input'])})"
 
 
 def _path(location: tuple[Any, ...], content: Any) -> str:
@@ -179,7 +199,7 @@ def _path(location: tuple[Any, ...], content: Any) -> str:
         inside = (isinstance(node, dict) and step in node) or (isinstance(node, list) and isinstance(step, int))
         if inside:
             node = node[step]
-        if inside or position == len(location) - 1:
+        if inside or (position == len(location) - 1 and step != "head only"):
             steps.append(str(step))
     return ".".join(steps)
 

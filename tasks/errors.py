@@ -44,6 +44,14 @@ class RegistryError(TransferError):
     """The registry has no such model, version or alias, or cannot be reached."""
 
 
+class DamagedError(TransferError, ValueError):
+    """A file that a stage wrote is no longer what it wrote: cut off, or edited."""
+
+
+class ResourceError(TransferError):
+    """The machine lacks what the work needs: room on the disk, memory, the right to write."""
+
+
 class BadSample(Exception):  # noqa: N818 - a verdict on one sample, not an error of the run
     """One sample is unusable: it is refused with this reason, `mend` says what to do, and the rest go on."""
 

@@ -3,14 +3,26 @@
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
+from pydantic_core import PydanticCustomError
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-Share = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(gt=0)]
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
-BelowOne = Annotated[float, Field(ge=0, lt=1)]
+
+
+def _plain(value: Any) -> Any:
+    """Refuse what pydantic would make a number of though none stands there: true, and "2" in quotes."""
+    if isinstance(value, bool | str):
+        raise PydanticCustomError("plain_number", "Input should be a number, without quotes")
+    return value
+
+
+Plain = BeforeValidator(_plain)
+Share = Annotated[float, Plain, Field(ge=0, le=1)]
+Count = Annotated[int, Plain, Field(gt=0)]
+Seed = Annotated[int, Plain, Field(ge=0, lt=2**32)]
+Positive = Annotated[float, Plain, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Plain, Field(ge=0, allow_inf_nan=False)]
+BelowOne = Annotated[float, Plain, Field(ge=0, lt=1)]
 Flip = Literal["horizontal", "vertical", "both"]
 Precision = Literal["auto", "float32", "bfloat16"]
 METRICS = {
@@ -120,7 +132,7 @@ class StratifiedSplit(Section):
     """A random split that keeps the label shares: for fixed sources only, new data moves old samples."""
 
     kind: Literal["stratified"]
-    seed: int
+    seed: Seed
     validation: Share
     test: Share
 
@@ -330,7 +342,7 @@ class Training(Section):
     dataset: str
     modality: Literal["image", "text", "audio"]
     objective: Literal["classification", "regression"]
-    seed: int
+    seed: Seed
 
 
 class HeadTraining(Training):
@@ -391,6 +403,8 @@ OWN_KEYS = {
 
 def _training_tag(value: Any) -> str:
     """Name the kind of training by strategy and modality, which decide what keys it has; as no key is named."""
+    if not isinstance(value, dict):
+        return "head only"
     strategy, modality = value.get("strategy"), value.get("modality")
     return "head only" if strategy == "head" else f"deep {modality}"
 
@@ -474,7 +488,7 @@ class Dataset(Section, Generic[PreprocessT]):
     modality: str
     objective: Literal["classification", "regression"]
     backbone: Backbone
-    seed: int
+    seed: Seed
     ingest: Ingest
     preprocess: PreprocessT
     extract: Extract
@@ -540,7 +554,7 @@ class Search(Section):
 
     training: str
     trials: Count
-    seed: Annotated[int, Field(ge=0)]
+    seed: Seed
     startup: Count
     warmup_epochs: Annotated[int, Field(ge=0)]
     ranges: Annotated[dict[str, Range], Field(min_length=1)]

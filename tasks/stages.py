@@ -8,7 +8,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from tasks import config
+from tasks import accidents, config
+from tasks.errors import ResourceError, TransferError
 from tasks.workspace import Workspace
 
 STAGES = ("ingest", "preprocess", "extract", "finetune", "evaluate", "register")
@@ -16,6 +17,18 @@ STAGES = ("ingest", "preprocess", "extract", "finetune", "evaluate", "register")
 
 def run(root: Path, stage: str, name: str) -> dict[str, Any]:
     """Run `stage` for the data set `name` (for finetune: for the training `name`) and return what it counted."""
+    try:
+        return _run(root, stage, name)
+    except TransferError:
+        raise
+    except Exception as error:
+        told = accidents.told(error)
+        if told is None:
+            raise
+        raise ResourceError(f"{stage} {name}: {told}") from None
+
+
+def _run(root: Path, stage: str, name: str) -> dict[str, Any]:
     params = _params(root, stage, name)
     workspace = Workspace(root, params.dataset if stage == "finetune" else name)
     does = function(stage)

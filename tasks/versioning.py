@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from tasks.config import PARAMS, read_yaml
 from tasks.errors import TransferError
-from tasks.workspace import read_json, write_json
+from tasks.workspace import remembered, write_json
 
 LOCK, DEFINITIONS = "dvc.lock", "dvc.yaml"
 Reasons = dict[str, str]
@@ -21,6 +21,10 @@ Reasons = dict[str, str]
 
 FEW = 10
 """Up to so many stages are named to DVC; beyond, it is faster at looking at all of them."""
+
+
+READ: dict[str, Any] = {"capture_output": True, "encoding": "utf-8", "errors": "backslashreplace"}
+"""How a command's answer is read, whatever the language of the terminal."""
 
 
 class Snapshot(NamedTuple):
@@ -40,7 +44,7 @@ def status(root: Path, stages: list[str]) -> dict[str, Reasons]:
     DVC is not asked again while nothing has changed since it last found all of `stages` fresh.
     """
     kept, seen = root / ".local" / "fresh.json", _snapshot(root, stages)
-    known = dict(read_json(kept)) if kept.exists() else {}
+    known = remembered(kept)
     if known.get(seen.of) == seen.state:
         return {}
     targets = stages if len(stages) <= FEW else []
@@ -112,7 +116,7 @@ def _dvc(root: Path, *arguments: str) -> str:
     site.mkdir(parents=True, exist_ok=True)
     environment = os.environ | {"DVC_NO_ANALYTICS": "1", "DVC_SITE_CACHE_DIR": str(site)}
     command = [sys.executable, "-m", "dvc", *arguments]
-    answer = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+    answer = subprocess.run(command, cwd=root, env=environment, check=False, **READ)
     if answer.returncode:
         lines = [line for line in answer.stderr.splitlines() if line.startswith("ERROR")] or [answer.stderr.strip()]
         raise VersioningError(f"dvc {arguments[0]}: {lines[-1].removeprefix('ERROR: ')}")
@@ -120,7 +124,10 @@ def _dvc(root: Path, *arguments: str) -> str:
 
 
 def _git(root: Path, *arguments: str) -> str:
-    answer = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=False)
+    try:
+        answer = subprocess.run(["git", *arguments], cwd=root, check=False, **READ)
+    except FileNotFoundError:  # no git on this machine: a run is then remembered without a commit
+        return ""
     return answer.stdout if answer.returncode == 0 else ""
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from tasks.errors import BusyError
+from tasks.errors import BusyError, DamagedError
 
 FILES = "files.json"
 HOLDER = "TRANSFER_HOLDER"
@@ -101,7 +101,7 @@ class Workspace:
     def counters(self, stage: str) -> dict[str, Any]:
         """What `stage` counted when it last ran; empty if it never did."""
         target = self.local / "counters" / self.name / f"{stage}.json"
-        return dict(read_json(target)) if target.exists() else {}
+        return remembered(target)
 
     def count_test_opening(self) -> int:
         """Count a look at the test split before it happens, and return which one it is, from 1."""
@@ -139,9 +139,9 @@ class Workspace:
 
 def busy_message(name: str, holder: Path) -> str:
     """Say who holds data set `name`, since when and for what."""
-    if not holder.exists():
+    facts = remembered(holder)
+    if not {"since", "pid", "purpose"} <= facts.keys():
         return f"{name}: another process is working on this data set; wait for it and run again"
-    facts = read_json(holder)
     since = time.strftime("%H:%M:%S", time.localtime(facts["since"]))
     return (
         f"{name}: process {facts['pid']} has been working on this data set since {since} ({facts['purpose']}); "
@@ -200,5 +200,17 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """Read a JSON file that a stage wrote; DamagedError if it was cut off or edited."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        raise DamagedError(f"{path}: is damaged (no JSON); delete it and run again") from None
+
+
+def remembered(path: Path) -> dict[str, Any]:
+    """Return what a file of .local says; nothing where there is none, or where it is damaged: it is made anew then."""
+    try:
+        content = read_json(path)
+    except (FileNotFoundError, DamagedError):
+        return {}
+    return content if isinstance(content, dict) else {}

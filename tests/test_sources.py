@@ -164,11 +164,6 @@ def test_numbers_keep_their_digits(root: Path) -> None:
     assert list(labels(find(table("a.parquet"), root)).values()) == ["3", "4"]
 
 
-def test_a_byte_order_mark_is_no_part_of_the_first_column(root: Path) -> None:
-    write(root / "a.csv", b"\xef\xbb\xbftext,label\nfine,x\n")
-    assert labels(find(table("a.csv"), root)) == {"a.csv row 2": "x"}
-
-
 def test_files_named_by_a_table(root: Path) -> None:
     write(root / "data/pictures/1.png")
     write(root / "data/index.csv", "file,label\npictures/1.png,cat\n./pictures/../pictures/1.png,cat\n")
@@ -186,32 +181,6 @@ def test_how_sure_the_annotators_were_is_read_as_it_stands(root: Path, content: 
     assert {one.confidence for one in find(table("a.csv", content), root)} == {""}
     with pytest.raises(SourceError, match=r"a\.csv: no column certainty; there are: text, file, label, sure"):
         find(table("a.csv", content, confidence="certainty"), root)
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("a.csv", b"", "a.csv: is empty; expected a header and rows"),
-        ("a.csv", b"text,label\n", "a.csv: is empty; expected a row per sample"),
-        ("a.csv", b"review,stars,id\n", "a.csv: no column text, label; there are: review, stars, id"),
-        ("a.csv", "text,label\nok,x\ncaf\xe9,y\n".encode("latin-1"), "a.csv: line 3 is not UTF-8 (byte 0xe9 "),
-        ("a.csv", "text,label\n".encode("utf-16"), "a.csv: line 1 is not UTF-8 (byte 0xff "),
-        ("a.jsonl", b'{"text": "\xe9"}', "a.jsonl: line 1 is not UTF-8"),
-        ("a.csv", b"text,label\na,b,c\n", "a.csv: its rows have more cells than its header"),
-        ("a.csv", b"text,label\na,b\na,b,c\n", "a.csv: Error tokenizing data. C error: Expected 2 fields in line 3"),
-        ("a.csv", b'text,label\na,"b\nc,d\n', "a.csv: Error tokenizing data. C error: EOF inside string"),
-        ("a.jsonl", b'{"text": 1}\n[]\n', "a.jsonl row 2: is no JSON object"),
-        ("a.jsonl", b'{"text": \n', "a.jsonl row 1: is no JSON ("),
-        ("a.parquet", b"text,label\n", "a.parquet: is no table of texts and numbers"),
-        ("a.xlsx", b"", "a.xlsx: is no table by its name; expected one of .csv, .tsv, .jsonl, .parquet"),
-    ],
-)
-def test_faulty_tables_are_told_in_one_line(root: Path, name: str, content: bytes, message: str) -> None:
-    write(root / name, content)
-    with pytest.raises(SourceError) as error:
-        find(table(name), root)
-    assert str(error.value).startswith(message)
-    assert "\n" not in str(error.value)
 
 
 def test_a_table_that_is_not_there(root: Path) -> None:

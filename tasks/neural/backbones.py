@@ -8,6 +8,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from tasks.errors import BackboneError
+from tasks.neural import soundness
 from tasks.schema import HubSource, LocalSource, PackageFile, PackageParts, Weights
 from tasks.sources import archives, packages
 from tasks.workspace import sha256_of, synchronise
@@ -40,9 +41,11 @@ def _make(backbone: Weights, root: Path, target: Path) -> None:
         shutil.rmtree(leftover, ignore_errors=True)
     try:
         weights = _weights_file(backbone, root, unpacked)
+        soundness.check_file(backbone.name, weights)
         _verify(backbone, weights)
         fresh.mkdir()
         FORMATS[backbone.format](weights, fresh)
+        soundness.check_directory(backbone.name, fresh)
         synchronise(fresh)
         fresh.rename(target)
     finally:

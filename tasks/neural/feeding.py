@@ -45,7 +45,7 @@ class Portion(NamedTuple):
     """One batch: whose it is (rows [B]), inputs by name, targets [B], confidence float32 [B], and its mix.
 
     `partners` int64 [B] says which sample of the batch is mixed into each, null where none is; `share` is what
-    stays of the sample itself.
+    stays of the sample itself. `part` says which of the samples are to be computed, if not all at once.
     """
 
     rows: Array
@@ -54,6 +54,12 @@ class Portion(NamedTuple):
     confidence: Tensor
     partners: Tensor | None
     share: float
+    part: slice = slice(None)
+
+    def parts(self, most: int) -> "list[Portion]":
+        """Return it in parts of about `most` samples, none of a single one unless all are."""
+        cut = batches(range(len(self.rows)), most)
+        return [self._replace(part=slice(places[0], places[-1] + 1)) for places in cut]
 
     def to(self, device: torch.device) -> "Portion":
         """Return it on another device."""

@@ -1,6 +1,7 @@
 """Asks a network about many samples: like is batched with like, and the next batch is made meanwhile."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -8,7 +9,7 @@ import numpy as np
 import torch
 
 from tasks.modalities import Arrays, Batch, Modality
-from tasks.neural import devices
+from tasks.neural import devices, memory
 from tasks.neural.networks import Network
 from tasks.objectives import Array
 from tasks.parallel import one_ahead
@@ -26,11 +27,13 @@ def compute(
     batch_size: int,
     precision: str,
     what: What,
+    room: memory.Room | None = None,
 ) -> Array:
     """Return float32 [len(rows), K or D], the network's outputs or features of these rows, in their order.
 
     The network is left in evaluation mode, on the device there is. `backbone` is the directory whose files say how a
-    batch is made; `precision` as in params.yaml.
+    batch is made; `precision` as in params.yaml. Who asks repeatedly keeps a `room`, so that it is learnt once how many
+    samples memory holds.
     """
     device, half = devices.device(), devices.precision(precision) is torch.bfloat16
     network.to(device).eval()
@@ -42,12 +45,18 @@ def compute(
     def make(places: Array) -> tuple[Array, Batch]:
         return places, modality.collate([prepared[int(row)] for row in rows[places]], backbone)
 
-    made = one_ahead(make, batches)
+    made, room = one_ahead(make, batches), room or memory.Room(batch_size)
     # One autocast around all batches: it converts each weight once and remembers it.
     with torch.inference_mode(), torch.autocast(device.type, dtype=torch.bfloat16, enabled=half):
         for places, batch in track(made, what, len(batches)):
-            moved = {name: tensor.to(device) for name, tensor in batch.items()}
-            answers[places] = ask(**moved).cpu().numpy()
+            answers[places] = room.through(len(places), partial(_asked, ask, batch, device))
+    return answers
+
+
+def _asked(ask: Callable[..., torch.Tensor], batch: Batch, device: torch.device, part: slice) -> Array:
+    """Return the answers for a part of a batch."""
+    moved = {name: tensor[part].to(device) for name, tensor in batch.items()}
+    answers: Array = ask(**moved).cpu().numpy()
     return answers
 
 

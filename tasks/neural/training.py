@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils import clip_grad_norm_
 
 from tasks import progress
 from tasks.errors import TrainingError
-from tasks.neural import devices, inference, movement, optimizers
+from tasks.neural import devices, inference, memory, movement, optimizers
 from tasks.neural.checkpoints import Checkpoints, State
 from tasks.neural.feeding import Material, Portion, batches, portions
 from tasks.neural.networks import Network
@@ -71,6 +72,7 @@ class Fitting:
         self.steps_an_epoch = math.ceil(fed / params.accumulation)
         self.schedule = optimizers.schedule(params.schedule, self.optimizer, params.epochs, self.steps_an_epoch)
         self.average = optimizers.Average(self._floating(), params.average) if params.average else None
+        self.room, self.asking = memory.Room(params.batch_size), memory.Room(params.batch_size)
         self.history: list[dict[str, Any]] = []
         self.best: dict[str, Tensor] = {}
 
@@ -122,12 +124,7 @@ class Fitting:
 
     def _step(self, together: list[Portion], where: str) -> float:
         """Take one optimizer step on these batches; return the sum of their samples' losses."""
-        count, total = sum(len(portion.rows) for portion in together), 0.0
-        for portion in together:
-            losses = self._losses(portion.to(self.device))
-            self._check(losses, portion.rows, "the loss", where)
-            torch.autograd.backward(losses.sum() / count)
-            total += float(losses.detach().sum())
+        count, total = sum(len(portion.rows) for portion in together), self._accumulated(together, where)
         norm = clip_grad_norm_(self.network.parameters(), self.params.optimizer.clip_norm)
         self._check(norm.expand(count), np.concatenate([portion.rows for portion in together]), "the gradient", where)
         self.optimizer.step()
@@ -137,14 +134,45 @@ class Fitting:
             self.average.update(self.learning)
         return total
 
+    def _accumulated(self, together: list[Portion], where: str) -> float:
+        """Add up the gradients of these batches and return the sum of their samples' losses.
+
+        Where memory runs out the step begins anew, in parts of half the size: their gradients add up to the same.
+        """
+        while True:
+            try:
+                return self._gradients(together, where)
+            except (RuntimeError, MemoryError) as error:
+                if not memory.ran_out(error):
+                    raise
+            self.optimizer.zero_grad(set_to_none=True)
+            self.room.halve(least=2 if self._compares() else 1)
+
+    def _gradients(self, together: list[Portion], where: str) -> float:
+        count, total = sum(len(portion.rows) for portion in together), 0.0
+        for portion in together:
+            for part in portion.to(self.device).parts(self.room.most):
+                losses = self._losses(part)
+                self._check(losses, part.rows[part.part], "the loss", where)
+                torch.autograd.backward(losses.sum() / count)
+                total += float(losses.detach().sum())
+        return total
+
+    def _compares(self) -> bool:
+        """Tell whether batch normalisation learns, which has nothing to compare a single sample with."""
+        normalising = (module for module in self.network.modules() if isinstance(module, _BatchNorm))
+        return any(module.training for module in normalising)
+
     def _losses(self, portion: Portion) -> Tensor:
         """Return float32 [B]; of mixed samples the mixture of both losses."""
+        part = portion.part
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.half):
-            outputs = self.network(**portion.inputs)
-        losses = self.criterion(outputs.float(), portion.targets, portion.confidence)
+            outputs = self.network(**{name: tensor[part] for name, tensor in portion.inputs.items()}).float()
+        losses = self.criterion(outputs, portion.targets[part], portion.confidence[part])
         if portion.partners is None:
             return losses
-        other = self.criterion(outputs.float(), portion.targets[portion.partners], portion.confidence[portion.partners])
+        partners = portion.partners[part]
+        other = self.criterion(outputs, portion.targets[partners], portion.confidence[partners])
         return losses * portion.share + other * (1 - portion.share)
 
     def _check(self, values: Tensor, rows: Array, what: str, where: str) -> None:
@@ -185,7 +213,7 @@ class Fitting:
         material, params = self.material, self.params
         outputs = inference.compute(
             self.network, material.prepared, material.validation, material.modality, material.backbone,
-            params.batch_size, params.precision, "outputs",
+            params.batch_size, params.precision, "outputs", self.asking,
         )  # fmt: skip
         self._check_outputs(outputs)
         return material.objective.score(outputs, material.targets[material.validation], material.facts)

@@ -51,10 +51,12 @@ def _convert(weights: Path, target: Path, told: dict[str, Any]) -> None:
 
 def _unpickle(path: Path) -> Tensors:
     try:
-        tensors: Tensors = torch.load(path, map_location="cpu", weights_only=True)
+        tensors: Any = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise BackboneError(f"{path.name}: no plain tensors in it ({reason}); declare another file") from None
+    if not isinstance(tensors, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in tensors.values()):
+        raise BackboneError(f"{path.name}: no plain tensors in it (something around them); declare another file")
     return tensors
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.records.journal import EVENTS, Run
-from tasks.workspace import read_json, write_json
+from tasks.workspace import remembered, write_json
 
 PARENT = "mlflow.parentRunId"
 """The tag by which MLflow's pages show a run below another one."""
@@ -25,7 +25,7 @@ class Sent:
     def __init__(self, run: Run, address: str) -> None:
         self._run = run
         self._path = run.folder / f"sent-{sha256(address.encode()).hexdigest()[:8]}.json"
-        content: dict[str, Any] = read_json(self._path) if self._path.exists() else {}
+        content = remembered(self._path)
         self.run_id: str | None = content.get("run_id")
         self.offset: int = content.get("offset", 0)
 

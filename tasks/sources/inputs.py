@@ -90,8 +90,7 @@ def _table(path: Path, modality: str) -> Callable[[], Iterator[Question]]:
     """Return a reader of the table's rows; paths in it are relative to the table."""
     table = tables.read(path)
     column = next((name for name in COLUMNS[modality] if name in table.columns), None)
-    if column is None:
-        tables.require(table, [" or ".join(COLUMNS[modality])], path.name)
+    tables.require(table, [column or " or ".join(COLUMNS[modality])], path.name)
     cells = [(f"{path.name} row {row}", str(cell)) for row, cell in table[column].items()]
     if column == "text":
         return lambda: (Question(name, cell) for name, cell in cells)

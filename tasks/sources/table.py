@@ -8,6 +8,9 @@ from tasks.errors import SourceError
 from tasks.schema import Columns, TableSource
 from tasks.sources import Refused, Sample, files, tables
 
+LONGEST = 10_000_000
+"""Characters of a cell: more than any book has. A longer one is a table whose quotation marks went astray."""
+
 
 def licence(source: TableSource) -> None:
     """Nothing is fetched."""
@@ -35,6 +38,10 @@ def samples(path: Path, columns: Columns, folder: Path | None) -> list[Sample | 
 def _sample(
     row: str, folder: Path | None, content: str, label: str, group: str, split: str, confidence: str
 ) -> Sample | Refused:
+    if any("\0" in cell for cell in (content, label, group, split, confidence)):
+        return Refused(row, "holds a NUL byte, which no text has; save the table anew")
+    if len(content) > LONGEST:
+        return Refused(row, f"has {len(content):,} characters; is a quotation mark missing?")
     if folder is None:
         return Sample(row, content, label, group, split, confidence)
     if not content:

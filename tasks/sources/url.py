@@ -2,6 +2,7 @@
 
 import http.client
 import shutil
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -19,6 +20,8 @@ from tasks.workspace import sha256_of
 SCHEMES = ("http", "https", "file")
 TIMEOUT_SECONDS = 60
 """How long a server may stay silent."""
+GONE = (400, 401, 403, 404, 405, 410, 451)
+"""Answers that waiting does not change."""
 CHUNK = 2**20
 """Bytes read at once, and the step of the progress bar."""
 
@@ -76,8 +79,21 @@ def _download(url: str, target: Path) -> None:
             steps = int(answer.headers.get("Content-Length", 0)) // CHUNK + 1
             for chunk in track(_chunks(answer), f"fetching {PurePosixPath(url).name}", steps):
                 copy.write(chunk)
+            _whole(copy.tell(), answer.headers.get("Content-Length"))
+    except urllib.error.HTTPError as error:
+        kind = SourceError if error.code in GONE else UnreachableError
+        mend = "mend ingest.source.url" if error.code in GONE else "try again later"
+        raise kind(f"{url}: the server answers {error.code} {error.reason}; {mend}") from None
     except (OSError, http.client.HTTPException, ValueError) as error:
+        if isinstance(error, OSError) and error.errno in archives.NO_ROOM:
+            raise
         raise UnreachableError(f"{url}: cannot be fetched ({error}); try again, or mend ingest.source.url") from None
+
+
+def _whole(received: int, announced: str | None) -> None:
+    """Raise OSError where a connection ended before all that was announced had come."""
+    if announced is not None and received != int(announced):
+        raise OSError(f"it ended after {received:,} of {int(announced):,} bytes")
 
 
 def _chunks(stream: IO[bytes]) -> Iterator[bytes]:
