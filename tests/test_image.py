@@ -165,8 +165,10 @@ def test_a_batch_is_normalised_as_the_backbone_declares(backbone: Path) -> None:
 
 def test_models_without_timm_declare_it_in_their_preprocessor(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "vit"}')
-    (tmp_path / "preprocessor_config.json").write_text('{"image_mean": [0.1], "image_std": [0.2], "resample": 2}')
-    assert image.recipe(tmp_path) == image.Recipe((0.1,), (0.2,), Image.Resampling.BILINEAR)
+    (tmp_path / "preprocessor_config.json").write_text(
+        '{"image_mean": [0.1, 0.2, 0.3], "image_std": [0.4, 0.5, 0.6], "resample": 2}'
+    )
+    assert image.recipe(tmp_path) == image.Recipe((0.1, 0.2, 0.3), (0.4, 0.5, 0.6), Image.Resampling.BILINEAR)
 
 
 def test_a_directory_that_declares_nothing_is_refused(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def build(
     """
     model = pretrained.fresh(modality, directory, layers, window_seconds, outputs)
     if random:
-        model = pretrained.unlearnt(model)
+        model = pretrained.unlearnt(modality, model)
     network = Network(model, modality, directory, outputs)
     nn.init.zeros_(network.head.weight)
     nn.init.zeros_(network.head.bias)
@@ -58,7 +58,7 @@ class Network(nn.Module):
 
     The trunk is a stock model of transformers whose final linear layer, if it has one, was taken out to be the
     head. A batch comes by the names the trunk knows: pixel_values float32 [B, 3, H, W], input_ids and
-    attention_mask int64 [B, L], or input_features float32 [B, bands, frames].
+    attention_mask int64 [B, L], or of sounds input_features or input_values float32, see tasks.modalities.hearing.
 
     `blocks` are the names of the trunk's parameters from input to output, stem first; what stands between the
     last block and the head belongs to the last. Parameters that never learn are in none.
@@ -79,11 +79,13 @@ class Network(nn.Module):
         self.parts = architecture.parts(model)
         self.trunk = model
         self.head = self._exchange_head(nn.Identity()) or nn.Linear(model.config.hidden_size, outputs)
-        if modality == "audio":
-            model.projector.requires_grad_(False)
+        for name, parameter in model.named_parameters():
+            if architecture.never_learns(name):
+                parameter.requires_grad_(False)
         learning = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
         found = architectures.blocks(model, self.parts)
         self._own_blocks = [[name for name in block if name in learning] for block in found]
+        self._still: set[str] = set()
         self.restore_blocks()
         convolutions.learn_in_float32(model)
         convolutions.compute_in_float32(model, chain.from_iterable(found[: architecture.exact]))
@@ -137,6 +139,7 @@ class Network(nn.Module):
         if count > len(self.blocks):
             raise TrainingError(f"blocks: {count} are to learn and {self.directory.name} has {len(self.blocks)}")
         self.trunk.requires_grad_(False)
+        self._still = set(chain.from_iterable(self._own_blocks[: len(self.blocks) - count]))
         for name in chain.from_iterable(self.blocks[len(self.blocks) - count :]):
             self.trunk.get_parameter(name).requires_grad_(True)
         self.train(self.training)
@@ -144,11 +147,19 @@ class Network(nn.Module):
     def train(self, mode: bool = True) -> "Network":
         """Set the mode of the parts that learn; frozen ones stay in evaluation mode, whoever asks."""
         super().train(mode)
-        for module in _frozen(self.trunk):
+        for module in chain(_frozen(self.trunk), self._idle()):
             module.eval()
         for module in self._normalisations() if not self.statistics_learn else ():
             module.eval()
         return self
+
+    def _idle(self) -> Iterator[nn.Module]:
+        """Yield the dropouts that stand between frozen blocks and belong to none: what is frozen answers alike."""
+        for path, module in self.trunk.named_modules():
+            loose = [child for child in module.children() if isinstance(child, nn.Dropout)]
+            prefix = f"{path}." if path else ""
+            if loose and any(name.startswith(prefix) for name in self._still):
+                yield from loose
 
     def _normalisations(self) -> list[nn.Module]:
         return [module for module in self.trunk.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
