@@ -12,9 +12,16 @@ import torch
 import transformers
 from safetensors.torch import load_file, save_file
 
+from tasks import finetune as stage
 from tasks.errors import BackboneError
+from tasks.extract import extract
+from tasks.ingest import ingest
 from tasks.neural import movement, networks, strategies
 from tasks.neural.networks import Network
+from tasks.predict import Predictor
+from tasks.preprocess import preprocess
+from tasks.schema import AnyDataset, AnyTraining, Backbone, FolderSource, HashSplit, LocalSource
+from tasks.workspace import Workspace, read_json, sha256_of
 
 DirectoryOf = Callable[[str], Path]
 
@@ -142,6 +149,49 @@ def test_ast_keeps_the_middle_of_its_positions_in_time(directory: DirectoryOf) -
 def test_a_window_longer_than_it_hears_is_refused(directory: DirectoryOf, family: str, most: int) -> None:
     with pytest.raises(BackboneError, match=f"window_seconds: 4 of {family}; it hears 1 to {most} seconds"):
         networks.build("audio", directory(family), None, 4, 3)
+
+
+# --- the stages
+
+
+@pytest.fixture
+def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody to send runs to."""
+    for name in ("deliver", "finish"):
+        monkeypatch.setattr(stage.tracking, name, lambda root: None)
+
+
+@pytest.mark.usefixtures("quiet")
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("family", ["resnet", "deit", "wav2vec2", "hubert-large", "ast"])
+def test_files_become_a_model_that_answers(
+    directory: DirectoryOf,
+    family: str,
+    precision: str,
+    root: Path,
+    pictures: FolderSource,
+    sounds: FolderSource,
+    tiny_dataset: Callable[..., AnyDataset],
+    tiny_training: Callable[..., AnyTraining],
+) -> None:
+    reads = tiny.FAMILIES[family].modality
+    name, source = ("solar-cells", pictures) if reads == "image" else ("mandarin-tones", sounds)
+    weights = directory(family) / "model.safetensors"
+    told = {"name": "tiny", "source": LocalSource(kind="folder", path=directory(family)), "licence": "MIT"}
+    backbone = Backbone(**told, format="huggingface", file=weights.name, sha256=sha256_of(weights))
+    split = HashSplit(kind="hash", by="sample", salt="a", validation=0.2, test=0.2)
+    size = {"preprocess.size": 32} if reads == "image" else {"extract.layers": 2}
+    changes = {"backbone": backbone, "ingest.source": source, "ingest.split": split, "extract.precision": precision}
+    params, workspace = tiny_dataset(name, changes | size), Workspace(root, name)
+    waves = {"augment.frequency_masks": 0} if reads == "audio" and family != "ast" else {}
+    training = tiny_training(f"{name}-partial", {"epochs": 2, "blocks": 2, "precision": precision, **waves})
+    for step in (ingest, preprocess, extract):
+        step(params, workspace)
+    folder = stage.finetune(training, workspace)
+    files = sorted((root / source.path).rglob("*.*"))[:6]
+    answered = Predictor.load(folder).answer([path.read_bytes() for path in files])
+    assert len(answered) == 6 and not answered["refused"].any() and answered.notna().all(axis=None)
+    assert len(read_json(folder / "training.json")["epochs"]) >= 2
 
 
 # --- weights as they are published

@@ -216,7 +216,7 @@ def test_a_network_that_brings_its_own_code_is_refused(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("family", ["test_efficientnet", "test_vit", "vit"])
+@pytest.mark.parametrize("family", ["test_efficientnet", "test_vit", "vit", "deit", "resnet"])
 def test_the_image_pipeline_answers_alike_on_oblong_pictures(network: NetworkOf, family: str, tmp_path: Path) -> None:
     from transformers import pipeline
 
