@@ -105,7 +105,7 @@ def test_two_processes_get_the_same_directory(root: Path, model: Path, repositor
     ("file", "told"),
     [
         ("absent.safetensors", r"mine: there is no absent\.safetensors in /.*: its weights are a pickle, .* refs/pr/"),
-        ("pytorch_model.bin", r"pytorch_model\.bin: only safetensors are loaded of a Hugging Face directory$"),
+        ("pytorch_model.bin", r"pytorch_model\.bin: only safetensors are loaded of a Hugging Face directory, a pickle"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_told(root: Path, model: Path, file: str, told: str) -> None:
@@ -133,6 +133,17 @@ def test_code_of_the_model_s_own_is_left_out_and_told(
     target = backbones.fetch(local(model, "model.safetensors", sha256_of(model / "model.safetensors")), root)
     assert json.loads((target / "config.json").read_text()) == config
     assert "config.json names code of the model's own (auto_map): left out, it is never run" in capsys.readouterr().err
+
+
+def test_a_processor_within_another_file_is_found(root: Path) -> None:
+    """As transformers 5 writes the processor of a Wav2Vec2 that transcribes."""
+    folder = tiny.write("wav2vec2", root / "model")
+    told = json.loads((folder / "preprocessor_config.json").read_text())
+    (folder / "preprocessor_config.json").unlink()
+    whole = {"feature_extractor": told, "processor_class": "Wav2Vec2Processor"}
+    (folder / "processor_config.json").write_text(json.dumps(whole))
+    target = backbones.fetch(local(folder, "model.safetensors", sha256_of(folder / "model.safetensors")), root)
+    assert json.loads((target / "preprocessor_config.json").read_text()) == told
 
 
 def test_a_package_may_keep_its_folders_to_itself(root: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:

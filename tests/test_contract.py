@@ -7,7 +7,7 @@ import pytest
 
 from tasks import stages
 from tasks.config import read_yaml
-from tasks.modalities import MODALITIES
+from tasks.modalities import MODALITIES, hearing
 from tasks.objectives import OBJECTIVES
 from tasks.schema import Config
 from tasks.versioning import definition_of
@@ -89,6 +89,14 @@ def test_finetune_lists_all_that_decides_how_a_network_learns() -> None:
     neural = {name for name in reached if name.startswith(("tasks/neural/", "tasks/objectives/"))}
     assert neural > {"tasks/neural/training.py", "tasks/neural/strategies.py"}
     assert neural - listed == NO_RESULT
+
+
+def test_stages_that_ask_a_modality_list_all_it_reads_by() -> None:
+    own = f"tasks/modalities/{'${item.modality}'}.py"
+    ways = {f"{module.__name__.replace('.', '/')}.py" for module in hearing.HEARING.values()}
+    for stage, definition in read_yaml(REPOSITORY / "dvc.yaml")["stages"].items():
+        listed = set(definition["do"]["deps"])
+        assert own not in listed or ways | {"tasks/modalities/hearing.py"} <= listed, stage
 
 
 def reached_from(path: Path) -> set[Path]:

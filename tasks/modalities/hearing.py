@@ -64,6 +64,7 @@ def of_sample(sample: Arrays) -> Hearing:
     return next(hears for hears in HEARING.values() if hears.ARRAY in sample)
 
 
+@cache
 def rate(backbone: Path) -> int:
     """Return how many samples a second the backbone hears."""
     return int(declared(read(backbone, PROCESSOR), backbone, PROCESSOR, "sampling_rate")[0])

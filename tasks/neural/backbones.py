@@ -10,11 +10,12 @@ from pathlib import Path
 from filelock import FileLock
 
 from tasks.errors import BackboneError
+from tasks.modalities.directory import PROCESSOR
 from tasks.neural import hub
 from tasks.progress import note
 from tasks.schema import HubSource, LocalSource, PackageFile, PackageParts, Weights
 from tasks.sources import archives, packages
-from tasks.workspace import sha256_of, synchronise, write_json
+from tasks.workspace import read_json, sha256_of, synchronise, write_json
 
 INDEX = "model.safetensors.index.json"
 CODE = "auto_map"
@@ -143,7 +144,10 @@ def _moved(source: object) -> str:
 def _copy(weights: Path, target: Path) -> None:
     """Take a Hugging Face directory as it is, of its weights only the verified file."""
     if weights.suffix != ".safetensors":
-        raise BackboneError(f"{weights.name}: only safetensors are loaded of a Hugging Face directory")
+        raise BackboneError(
+            f"{weights.name}: only safetensors are loaded of a Hugging Face directory, a pickle may run code; "
+            + _joining(str(weights.parent))
+        )
     if weights.name in _shards(weights.parent / INDEX):
         raise BackboneError(
             f"{weights.name}: is one of several files of {weights.parent}; {_joining(str(weights.parent))}"
@@ -152,8 +156,19 @@ def _copy(weights: Path, target: Path) -> None:
     for path in sorted(path for pattern in hub.COMPANIONS for path in weights.parent.glob(pattern)):
         if path.name != INDEX:
             _copy_companion(path, target / path.name)
+    _split_processor(target)
     if not (target / "config.json").exists():
         raise BackboneError(f"{weights}: no config.json beside it; a Hugging Face model directory has one")
+
+
+def _split_processor(target: Path) -> None:
+    """Give what newer directories say of pictures and sounds within processor_config.json a file of its own."""
+    whole = target / "processor_config.json"
+    if whole.exists() and not (target / PROCESSOR).exists():
+        told = read_json(whole)
+        for part in ("image_processor", "feature_extractor"):
+            if part in told:
+                write_json(target / PROCESSOR, told[part])
 
 
 def _shards(index: Path) -> set[str]:

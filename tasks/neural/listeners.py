@@ -39,7 +39,7 @@ def _whisper(pretrained: Any, config: Any, seconds: int, directory: Path) -> Any
     encoder = pretrained.encoder
     _hears(seconds, encoder.config.max_source_positions // POSITIONS_A_SECOND, directory)
     config.max_source_positions = seconds * POSITIONS_A_SECOND
-    config.classifier_proj_size = config.d_model
+    config.classifier_proj_size, config.encoder_layerdrop = config.d_model, 0.0
     model = WhisperForAudioClassification(config)
     tensors = dict(encoder.state_dict())
     tensors["embed_positions.weight"] = tensors["embed_positions.weight"][: config.max_source_positions]

@@ -85,7 +85,7 @@ class Network(nn.Module):
         learning = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
         found = architectures.blocks(model, self.parts)
         self._own_blocks = [[name for name in block if name in learning] for block in found]
-        self._still: set[str] = set()
+        self._holders: set[str] = set()
         self.restore_blocks()
         convolutions.learn_in_float32(model)
         convolutions.compute_in_float32(model, chain.from_iterable(found[: architecture.exact]))
@@ -139,7 +139,8 @@ class Network(nn.Module):
         if count > len(self.blocks):
             raise TrainingError(f"blocks: {count} are to learn and {self.directory.name} has {len(self.blocks)}")
         self.trunk.requires_grad_(False)
-        self._still = set(chain.from_iterable(self._own_blocks[: len(self.blocks) - count]))
+        still = chain.from_iterable(self._own_blocks[: len(self.blocks) - count])
+        self._holders = {holder for name in still for holder in _holders(name)}
         for name in chain.from_iterable(self.blocks[len(self.blocks) - count :]):
             self.trunk.get_parameter(name).requires_grad_(True)
         self.train(self.training)
@@ -147,19 +148,24 @@ class Network(nn.Module):
     def train(self, mode: bool = True) -> "Network":
         """Set the mode of the parts that learn; frozen ones stay in evaluation mode, whoever asks."""
         super().train(mode)
-        for module in chain(_frozen(self.trunk), self._idle()):
+        for module in _frozen(self.trunk):
             module.eval()
+        self._hold_still()
         for module in self._normalisations() if not self.statistics_learn else ():
             module.eval()
         return self
 
-    def _idle(self) -> Iterator[nn.Module]:
-        """Yield the dropouts that stand between frozen blocks and belong to none: what is frozen answers alike."""
-        for path, module in self.trunk.named_modules():
-            loose = [child for child in module.children() if isinstance(child, nn.Dropout)]
-            prefix = f"{path}." if path else ""
-            if loose and any(name.startswith(prefix) for name in self._still):
-                yield from loose
+    def _hold_still(self) -> None:
+        """Put what holds frozen blocks beside others, and what stands loose in it, in evaluation mode.
+
+        Dropout between frozen blocks, and blocks left out at random, would change what the learning ones are told.
+        """
+        for path in self._holders:
+            holder = self.trunk.get_submodule(path)
+            holder.training = False
+            for child in holder.children():
+                if next(child.parameters(), None) is None:
+                    child.eval()
 
     def _normalisations(self) -> list[nn.Module]:
         return [module for module in self.trunk.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
@@ -212,6 +218,13 @@ class Network(nn.Module):
         if self.parts.head is None:
             save_file(self.head.state_dict(), directory / HEAD)
         processors.write(self.modality, self.directory, directory, preprocess)
+
+
+def _holders(name: str) -> Iterator[str]:
+    """Yield the paths of all modules that a parameter belongs to, "" for the outermost."""
+    while name:
+        name = name.rpartition(".")[0]
+        yield name
 
 
 def _frozen(module: nn.Module) -> Iterator[nn.Module]:
