@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -108,9 +109,20 @@ def test_out_of_reach_it_tells_what_where_and_how(
     told = fetch(declared(model, revision), "http://127.0.0.1:9", **variables)
     cache = tmp_path / "home/hub/models--somebody--some-model"
     assert told.startswith(f"ERROR mine: model.safetensors of somebody/some-model, revision {revision}, cannot be")
-    assert f"and is not in {cache};" in told
+    assert f"nor wholly found in {cache};" in told
     assert f"`hf download somebody/some-model --revision {revision} --local-dir FOLDER`" in told
     assert told.endswith("copy FOLDER here and declare it (kind: folder)")
+
+
+def test_a_cache_that_lacks_a_file_is_told_which(
+    hub: Hub, fetch: Fetch, model: Path, root: Path, tmp_path: Path
+) -> None:
+    fetch(declared(model), hub.address)
+    shutil.rmtree(root / ".local")
+    [weights] = (tmp_path / "home/hub").rglob(f"snapshots/{COMMIT}/model.safetensors")
+    weights.unlink()
+    told = fetch(declared(model), hub.address, HF_HUB_OFFLINE="1")
+    assert "cannot be fetched from the hub (" in told and "1 file(s) are missing (model.safetensors)" in told
 
 
 def test_a_revision_that_is_not_there_is_told(hub: Hub, fetch: Fetch, model: Path) -> None:

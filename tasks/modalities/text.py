@@ -100,7 +100,7 @@ def _tokenizer(backbone: Path) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        loaded = AutoTokenizer.from_pretrained(backbone, local_files_only=True)
+        loaded = AutoTokenizer.from_pretrained(backbone, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())[:200]
         raise BackboneError(f"{backbone}: its tokenizer cannot be read ({reason}); choose another backbone") from None

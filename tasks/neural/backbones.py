@@ -1,6 +1,5 @@
 """Pinned pretrained weights become a Hugging Face model directory, made once in .local/backbones."""
 
-import json
 import re
 import shutil
 from collections.abc import Callable
@@ -10,12 +9,12 @@ from pathlib import Path
 from filelock import FileLock
 
 from tasks.errors import BackboneError
-from tasks.modalities.directory import PROCESSOR
+from tasks.modalities.directory import PROCESSOR, read
 from tasks.neural import hub
 from tasks.progress import note
 from tasks.schema import HubSource, LocalSource, PackageFile, PackageParts, Weights
 from tasks.sources import archives, packages
-from tasks.workspace import read_json, sha256_of, synchronise, write_json
+from tasks.workspace import sha256_of, synchronise, write_json
 
 INDEX = "model.safetensors.index.json"
 CODE = "auto_map"
@@ -165,7 +164,7 @@ def _split_processor(target: Path) -> None:
     """Give what newer directories say of pictures and sounds within processor_config.json a file of its own."""
     whole = target / "processor_config.json"
     if whole.exists() and not (target / PROCESSOR).exists():
-        told = read_json(whole)
+        told = read(target, whole.name)
         for part in ("image_processor", "feature_extractor"):
             if part in told:
                 write_json(target / PROCESSOR, told[part])
@@ -173,7 +172,7 @@ def _split_processor(target: Path) -> None:
 
 def _shards(index: Path) -> set[str]:
     """Return the names of the files that weights are spread over, if it is more than one."""
-    names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()) if index.exists() else set()
+    names = set(read(index.parent, index.name).get("weight_map", {}).values()) if index.exists() else set()
     return names if len(names) > 1 else set()
 
 
@@ -183,7 +182,7 @@ def _copy_companion(path: Path, target: Path) -> None:
     if path.suffix != ".json" or CODE.encode() not in content:
         target.write_bytes(content)
         return
-    told = json.loads(content)
+    told = read(path.parent, path.name)
     if told.pop(CODE, None) is not None:
         note(f"{path.name} names code of the model's own ({CODE}): left out, it is never run")
     write_json(target, told)

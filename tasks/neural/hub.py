@@ -22,7 +22,7 @@ def snapshot(name: str, source: HubSource, file: str) -> Path:
     except (HTTPError, OSError, ValueError) as error:
         raise BackboneError(
             f"{name}: {file} of {source.id}, revision {source.revision}, cannot be fetched from the hub "
-            f"({_reason(error)}) and is not in {cached(source)}; {_by_hand(source)}"
+            f"({_reason(error)}), nor wholly found in {cached(source)}; {_by_hand(source)}"
         ) from None
     return Path(folder)
 
@@ -47,9 +47,12 @@ def files(source: HubSource) -> list[str]:
 
 
 def _reason(error: Exception) -> str:
-    """Return what happened in one line: the client tells it in its first, or of what it was caused by."""
-    lines = [line.strip() for line in str(error.__cause__ or error).splitlines() if line.strip()]
-    return lines[0].partition(". ")[0][:200] if lines else type(error).__name__
+    """Return what happened in one line: what the cache lacks, or what kept the client from asking."""
+    from huggingface_hub.errors import IncompleteSnapshotError
+
+    told = error if isinstance(error, IncompleteSnapshotError) else error.__cause__ or error
+    lines = [line.strip() for line in str(told).splitlines() if line.strip()]
+    return lines[0].partition(". ")[0][:200] if lines else type(told).__name__
 
 
 def _by_hand(source: HubSource) -> str:

@@ -60,7 +60,8 @@ def _of_sounds(source: Path, target: Path, preprocess: dict[str, Any]) -> None:
     from transformers import AutoFeatureExtractor
 
     window = hearing.of(source).extractor(preprocess["window_seconds"])
-    AutoFeatureExtractor.from_pretrained(source, local_files_only=True, **window).save_pretrained(target)
+    safely = {"local_files_only": True, "trust_remote_code": False}
+    AutoFeatureExtractor.from_pretrained(source, **safely, **window).save_pretrained(target)
 
 
 WRITERS = {"image": _of_pictures, "text": _of_texts, "audio": _of_sounds}
