@@ -175,7 +175,7 @@ class TextPreprocess(Section):
 
 
 class AudioPreprocess(Section):
-    """Recordings become log-mel spectrograms of their first `window_seconds`, padded with silence."""
+    """Recordings become what the backbone hears of their first `window_seconds`: a spectrogram or the wave itself."""
 
     window_seconds: Count
     duration_limit_seconds: Positive
@@ -227,9 +227,10 @@ class TextAugment(Section):
 
 
 class AudioAugment(Section):
-    """SpecAugment (doi:10.21437/Interspeech.2019-2680) masks, a shift in time, and Gaussian noise on the log-mel.
+    """SpecAugment (doi:10.21437/Interspeech.2019-2680) masks, a shift in time, and Gaussian noise.
 
-    `mix_up` as for images.
+    They change what the backbone hears: the log-mel, or the wave, which has no frequencies to mask (0). `mix_up` as
+    for images.
     """
 
     time_masks: Annotated[int, Field(ge=0)]

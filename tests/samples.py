@@ -43,7 +43,8 @@ def image_backbone(folder: Path, mean: float = 0.5, deviation: float = 0.25) -> 
 
 def audio_backbone(folder: Path, rate: int = 16000) -> Path:
     """A directory that declares how Whisper hears."""
-    declared = {"sampling_rate": rate, "feature_size": 80, "hop_length": 160, "n_fft": 400}
+    declared = {"feature_extractor_type": "WhisperFeatureExtractor", "sampling_rate": rate}
+    declared |= {"feature_size": 80, "hop_length": 160, "n_fft": 400}
     return _directory(folder, {"preprocessor_config.json": declared})
 
 

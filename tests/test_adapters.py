@@ -43,7 +43,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]
 
 def answers(network: Network) -> torch.Tensor:
     with torch.no_grad():
-        answer: torch.Tensor = network.eval()(**tiny.batch(network.modality, 4))
+        answer: torch.Tensor = network.eval()(**tiny.batch_of(network, 4))
     return answer
 
 
@@ -53,7 +53,7 @@ def train(network: Network, steps: int = 3) -> None:
     network.train()
     for _ in range(steps):
         optimizer.zero_grad()
-        outputs = network(**tiny.batch(network.modality, 4))
+        outputs = network(**tiny.batch_of(network, 4))
         (outputs - torch.tensor([1.0, 0.0, -1.0])).square().mean().backward()
         optimizer.step()
 

@@ -16,7 +16,7 @@ import torch
 
 from tasks.errors import BackboneError
 from tasks.neural import backbones
-from tasks.schema import Backbone, Config, HubSource, LocalSource, PackageFile, PackagePart, PackageParts
+from tasks.schema import Backbone, Config, LocalSource, PackageFile, PackagePart, PackageParts
 from tasks.sources import packages
 from tasks.workspace import file_hashes, sha256_of
 
@@ -104,15 +104,46 @@ def test_two_processes_get_the_same_directory(root: Path, model: Path, repositor
 @pytest.mark.parametrize(
     ("file", "told"),
     [
-        ("absent.safetensors", "mine: there is no absent.safetensors in its source; mend `file` or `source`"),
-        ("pytorch_model.bin", "pytorch_model.bin: only safetensors are loaded of a Hugging Face directory"),
+        ("absent.safetensors", r"mine: there is no absent\.safetensors in /.*: its weights are a pickle, .* refs/pr/"),
+        ("pytorch_model.bin", r"pytorch_model\.bin: only safetensors are loaded of a Hugging Face directory, a pickle"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_told(root: Path, model: Path, file: str, told: str) -> None:
     sha256 = sha256_of(model / file) if (model / file).exists() else "0" * 64
-    with pytest.raises(BackboneError) as caught:
+    with pytest.raises(BackboneError, match=told) as caught:
         backbones.fetch(local(model, file, sha256), root)
-    assert str(caught.value) == told
+    assert "\n" not in str(caught.value)
+
+
+def test_what_is_there_instead_is_told(root: Path, model: Path) -> None:
+    (model / "pytorch_model.bin").unlink()
+    with pytest.raises(BackboneError) as caught:
+        backbones.fetch(local(model, "absent.safetensors", "0" * 64), root)
+    assert str(caught.value) == (
+        f"mine: there is no absent.safetensors in {model}, which has config.json, model.safetensors, modeling.py, "
+        "vocab.txt; mend `file` or `source`"
+    )
+
+
+def test_code_of_the_model_s_own_is_left_out_and_told(
+    root: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = json.loads((model / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps({**config, "auto_map": {"AutoModel": "modeling.Model"}}))
+    target = backbones.fetch(local(model, "model.safetensors", sha256_of(model / "model.safetensors")), root)
+    assert json.loads((target / "config.json").read_text()) == config
+    assert "config.json names code of the model's own (auto_map): left out, it is never run" in capsys.readouterr().err
+
+
+def test_a_processor_within_another_file_is_found(root: Path) -> None:
+    """As transformers 5 writes the processor of a Wav2Vec2 that transcribes."""
+    folder = tiny.write("wav2vec2", root / "model")
+    told = json.loads((folder / "preprocessor_config.json").read_text())
+    (folder / "preprocessor_config.json").unlink()
+    whole = {"feature_extractor": told, "processor_class": "Wav2Vec2Processor"}
+    (folder / "processor_config.json").write_text(json.dumps(whole))
+    target = backbones.fetch(local(folder, "model.safetensors", sha256_of(folder / "model.safetensors")), root)
+    assert json.loads((target / "preprocessor_config.json").read_text()) == told
 
 
 def test_a_package_may_keep_its_folders_to_itself(root: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,30 +191,6 @@ def test_a_file_in_parts_is_joined_beside_what_belongs_to_it(
     assert (target / "model.safetensors").read_bytes() == whole
     with pytest.raises(BackboneError, match=r"^turned: model\.safetensors has sha256 "):
         backbones.fetch(declared("turned", "first", "third", "second"), root)
-
-
-def test_a_hub_out_of_reach_is_told_in_one_line(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    source = HubSource(kind="hub", id="somebody/some-model", revision="5e3b1c2")
-    declared = local(Path(), "model.safetensors", "0" * 64).model_copy(update={"source": source})
-    with pytest.raises(BackboneError) as caught:
-        backbones.fetch(declared, root)
-    told = str(caught.value)
-    assert told.startswith("mine: revision 5e3b1c2 of somebody/some-model cannot be fetched from the hub (")
-    assert told.endswith("check id and revision, connect once, or use a local copy (kind: folder)")
-    assert "\n" not in told
-
-
-def test_only_safe_files_are_asked_of_the_hub(root: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: dict[str, Any] = {}
-    monkeypatch.setattr(
-        "huggingface_hub.snapshot_download", lambda name, **options: asked.update(options, name=name) or str(model)
-    )
-    source = HubSource(kind="hub", id="somebody/some-model", revision="5e3b1c2")
-    declared = local(model, "model.safetensors", sha256_of(model / "model.safetensors"))
-    backbones.fetch(declared.model_copy(update={"source": source}), root)
-    patterns = ["model.safetensors", "*.json", "*.txt", "*.model"]
-    assert asked == {"name": "somebody/some-model", "revision": "5e3b1c2", "allow_patterns": patterns}
 
 
 def test_tensors_of_another_network_are_told_by_name(root: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from tasks import stages
 from tasks.config import read_yaml
-from tasks.modalities import MODALITIES
+from tasks.modalities import MODALITIES, hearing
 from tasks.objectives import OBJECTIVES
 from tasks.schema import Config
 from tasks.versioning import definition_of
@@ -22,7 +22,8 @@ ONLY_IN = {
 }
 """Which files may import a framework."""
 NO_RESULT = {
-    f"tasks/neural/{name}.py" for name in ("__init__", "backbones", "checkpoints", "devices", "memory", "soundness")
+    f"tasks/neural/{name}.py"
+    for name in ("__init__", "backbones", "checkpoints", "devices", "hub", "memory", "soundness")
 }
 NO_RESULT |= {"tasks/objectives/__init__.py"}
 """Tables, what sha256 pins, what says where to compute, and what only lets a killed training go on."""
@@ -91,6 +92,14 @@ def test_finetune_lists_all_that_decides_how_a_network_learns() -> None:
     neural = {name for name in reached if name.startswith(("tasks/neural/", "tasks/objectives/"))}
     assert neural > {"tasks/neural/training.py", "tasks/neural/strategies.py"}
     assert neural - listed == NO_RESULT
+
+
+def test_stages_that_ask_a_modality_list_all_it_reads_by() -> None:
+    own = f"tasks/modalities/{'${item.modality}'}.py"
+    ways = {f"{module.__name__.replace('.', '/')}.py" for module in hearing.HEARING.values()}
+    for stage, definition in read_yaml(REPOSITORY / "dvc.yaml")["stages"].items():
+        listed = set(definition["do"]["deps"])
+        assert own not in listed or ways | {"tasks/modalities/hearing.py"} <= listed, stage
 
 
 def reached_from(path: Path) -> set[Path]:

@@ -1,5 +1,6 @@
 """Pictures: what is accepted, what is refused and why, and what augmentation may do to them."""
 
+import json
 import struct
 import zlib
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import torch
 from PIL import Image, ImageEnhance, ImageFilter
 from samples import encoded, image_backbone, picture
 
-from tasks.errors import BackboneError, BadSample
+from tasks.errors import BackboneError, BadSample, ConfigError
 from tasks.modalities import image
 from tasks.neural import backbones
 from tasks.schema import Config, ImageAugment, ImagePreprocess
@@ -165,8 +166,74 @@ def test_a_batch_is_normalised_as_the_backbone_declares(backbone: Path) -> None:
 
 def test_models_without_timm_declare_it_in_their_preprocessor(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "vit"}')
-    (tmp_path / "preprocessor_config.json").write_text('{"image_mean": [0.1], "image_std": [0.2], "resample": 2}')
-    assert image.recipe(tmp_path) == image.Recipe((0.1,), (0.2,), Image.Resampling.BILINEAR)
+    (tmp_path / "preprocessor_config.json").write_text(
+        '{"image_mean": [0.1, 0.2, 0.3], "image_std": [0.4, 0.5, 0.6], "resample": 2}'
+    )
+    assert image.recipe(tmp_path) == image.Recipe((0.1, 0.2, 0.3), (0.4, 0.5, 0.6), Image.Resampling.BILINEAR)
+
+
+def sees(folder: Path, **told: Any) -> Path:
+    """A directory without timm that declares how it sees."""
+    plain = {"image_mean": [0.5, 0.4, 0.3], "image_std": [0.2, 0.3, 0.4], "resample": 3}
+    (folder / "config.json").write_text('{"model_type": "resnet"}')
+    (folder / "preprocessor_config.json").write_text(json.dumps({**plain, **told}))
+    return folder
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {},
+        {"do_normalize": False},
+        {"do_rescale": False},
+        {"do_rescale": False, "do_normalize": False},
+        {"rescale_factor": 1 / 127.5},
+    ],
+    ids=str,
+)
+def test_what_a_preprocessor_leaves_out_is_left_out(tmp_path: Path, told: dict[str, Any]) -> None:
+    import transformers
+
+    backbone, sight = sees(tmp_path, **told), picture(32, 32)
+    ours = image.collate([{"pixels": np.asarray(sight)}], backbone)["pixel_values"]
+    declared = json.loads((backbone / "preprocessor_config.json").read_text())
+    stock = transformers.ViTImageProcessor(**declared, do_resize=False)(sight, return_tensors="pt")[
+        "pixel_values"
+    ].float()
+    assert torch.allclose(ours, stock, rtol=1e-4, atol=1e-5)
+
+
+def test_means_of_one_channel_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(BackboneError, match=r"image_mean and image_std are not of red, green and blue$"):
+        image.recipe(sees(tmp_path, image_mean=[0.5], image_std=[0.5]))
+
+
+@pytest.mark.parametrize(
+    ("config", "only"),
+    [
+        ({"image_size": 224}, 224),
+        ({"image_size": [384, 384]}, 384),
+        ({"pretrained_cfg": {"input_size": [3, 224, 224], "fixed_input_size": True}}, 224),
+        ({"pretrained_cfg": {"input_size": [3, 224, 224], "fixed_input_size": False}}, None),
+        ({"model_type": "resnet"}, None),
+    ],
+    ids=str,
+)
+def test_a_size_the_backbone_has_no_places_for_is_refused(
+    tmp_path: Path, config: dict[str, Any], only: int | None
+) -> None:
+    backbone = sees(tmp_path)
+    sight = {"mean": [0.5] * 3, "std": [0.5] * 3, "interpolation": "bicubic"}
+    told = {**config, **({"pretrained_cfg": sight | config["pretrained_cfg"]} if "pretrained_cfg" in config else {})}
+    (backbone / "config.json").write_text(json.dumps(told))
+    settings = SETTINGS.model_copy(update={"size": 64})
+    if only is None:
+        assert image.prepare([picture()], settings, backbone)[0]["pixels"].shape == (64, 64, 3)
+        return
+    with pytest.raises(
+        ConfigError, match=rf"^preprocess\.size: 64, .* of {only} x {only} pixels only; set it to {only}$"
+    ):
+        image.prepare([picture()], settings, backbone)
 
 
 def test_a_directory_that_declares_nothing_is_refused(tmp_path: Path) -> None:

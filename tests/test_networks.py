@@ -57,14 +57,14 @@ def saved(network: Network, folder: Path) -> Path:
 
 def answers(network: Network) -> torch.Tensor:
     with torch.no_grad():
-        answer: torch.Tensor = network(**tiny.batch(network.modality, 4))
+        answer: torch.Tensor = network(**tiny.batch_of(network, 4))
     return answer
 
 
 def train_a_step(network: Network) -> None:
     network.train()
     optimizer = torch.optim.AdamW(network.groups(RATES, 0.1))
-    network(**tiny.batch(network.modality, 4)).square().sum().backward()
+    network(**tiny.batch_of(network, 4)).square().sum().backward()
     optimizer.step()
     network.eval()
 
@@ -73,7 +73,7 @@ def train_a_step(network: Network) -> None:
 def test_outputs_are_the_head_on_the_features(network: NetworkOf, family: str) -> None:
     made = network(family)
     with torch.no_grad():
-        features = made.features(**tiny.batch(made.modality, 4))
+        features = made.features(**tiny.batch_of(made, 4))
     outputs = answers(made)
     assert features.dtype == outputs.dtype == torch.float32
     assert features.shape == (4, made.head.in_features) and outputs.shape == (4, 3)
@@ -177,7 +177,13 @@ def test_a_network_cut_to_its_first_layers_keeps_their_weights(
 @pytest.mark.parametrize(
     ("family", "modality", "layers", "window", "told"),
     [
-        ("bert", "image", None, None, "bert: no backbone for image known here; choose one of timm_wrapper, vit"),
+        (
+            "bert",
+            "image",
+            None,
+            None,
+            "bert: no backbone for image known here; choose one of deit, resnet, timm_wrapper, vit",
+        ),
         ("bert", "text", 7, None, "layers: 7 are asked of bert, which has 3"),
         (CONVOLUTIONAL, "image", 2, None, "layers: test_efficientnet can only be used whole; set it to null"),
         ("whisper", "audio", 2, 9, "window_seconds: 9 of whisper; it hears 1 to 3 seconds"),
@@ -210,7 +216,7 @@ def test_a_network_that_brings_its_own_code_is_refused(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("family", ["test_efficientnet", "test_vit", "vit"])
+@pytest.mark.parametrize("family", ["test_efficientnet", "test_vit", "vit", "deit", "resnet"])
 def test_the_image_pipeline_answers_alike_on_oblong_pictures(network: NetworkOf, family: str, tmp_path: Path) -> None:
     from transformers import pipeline
 

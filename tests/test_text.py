@@ -1,5 +1,6 @@
 """Texts: what is refused, how many tokens are kept, how batches are padded and words dropped."""
 
+import json
 import subprocess
 import sys
 from collections import Counter
@@ -101,6 +102,31 @@ def test_a_batch_is_padded_to_its_longest_text(backbone: Path) -> None:
     assert batch["input_ids"].tolist() == [[BEGIN, A, FINE, FILM, END], [BEGIN, FILM, END, PAD, PAD]]
     assert batch["attention_mask"].tolist() == [[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]]
     assert {tensor.dtype for tensor in batch.values()} == {torch.int64}
+
+
+@pytest.mark.parametrize(
+    ("kind", "positions", "most"), [("bert", 20, 20), ("distilbert", 20, 20), ("roberta", 20, 19), ("mpnet", 20, 19)]
+)
+def test_as_many_tokens_fit_as_there_are_positions(tmp_path: Path, kind: str, positions: int, most: int) -> None:
+    """Whatever the tokenizer says: RoBERTa's positions begin after the number of its padding token, here 0."""
+    backbone = text_backbone(tmp_path)
+    told = {"model_type": kind, "max_position_embeddings": positions, "pad_token_id": PAD}
+    (tmp_path / "config.json").write_text(json.dumps(told))
+    endless = json.loads((tmp_path / "tokenizer_config.json").read_text()) | {"model_max_length": int(1e30)}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(endless))
+    long = "film " * 50
+    [sample] = text.prepare([long], SETTINGS.model_copy(update={"tokens": most}), backbone)
+    assert len(sample["tokens"]) == most
+    with pytest.raises(ConfigError, match=rf"preprocess\.tokens: {most + 1}, .* at most {most}; lower it"):
+        text.prepare([long], SETTINGS.model_copy(update={"tokens": most + 1}), backbone)
+
+
+def test_a_tokenizer_that_pads_otherwise_than_its_network_is_refused(tmp_path: Path) -> None:
+    backbone = text_backbone(tmp_path)
+    told = {"model_type": "roberta", "max_position_embeddings": 20, "pad_token_id": 1}
+    (tmp_path / "config.json").write_text(json.dumps(told))
+    with pytest.raises(BackboneError, match="its network pads with token 1, its tokenizer with 0; one of the two"):
+        text.prepare(["a film"], SETTINGS, backbone)
 
 
 def test_lengths_are_those_of_the_tokens(backbone: Path) -> None:

@@ -49,6 +49,38 @@ def whisper() -> Any:
     return transformers.WhisperForConditionalGeneration(config)
 
 
+def _resnet() -> Any:
+    sizes = {"embedding_size": 8, "hidden_sizes": [8, 16, 16, 24], "depths": [1, 1, 2, 1]}
+    return transformers.ResNetForImageClassification(transformers.ResNetConfig(**sizes, num_labels=5))
+
+
+def _deit() -> Any:
+    """What Facebook published: with the head of a teacher, which nobody here wants."""
+    config = transformers.DeiTConfig(image_size=32, patch_size=8, hidden_size=16, num_labels=5, **TRANSFORMER)
+    return transformers.DeiTForImageClassificationWithTeacher(config)
+
+
+def _wave(stock: str, **changes: Any) -> Callable[[], Any]:
+    """A network that hears 100 frames a second, each of 320 samples, and as published leaves out and masks much."""
+    convolutions = {"conv_dim": (8, 8), "conv_kernel": (40, 8), "conv_stride": (20, 8)}
+    places = {"num_conv_pos_embeddings": 8, "num_conv_pos_embedding_groups": 2}
+    lossy = {"layerdrop": 0.5, "hidden_dropout": 0.3, "mask_time_prob": 0.5, "mask_time_length": 2}
+    config = getattr(transformers, f"{stock}Config")
+    settings = {"hidden_size": 16, **TRANSFORMER, **convolutions, **places, **lossy, **changes}
+    return lambda: getattr(transformers, f"{stock}Model")(config(**settings))
+
+
+def _ast() -> Any:
+    """One that hears up to 3 s in 32 bands, and has never been told what positions mean."""
+    strides = {"patch_size": 8, "frequency_stride": 8, "time_stride": 8, "num_mel_bins": 32, "max_length": 310}
+    config = transformers.ASTConfig(hidden_size=16, **TRANSFORMER, **strides, num_labels=5)
+    model = transformers.ASTForAudioClassification(config)
+    for name in ("cls_token", "distillation_token", "position_embeddings"):
+        torch.nn.init.normal_(getattr(model.audio_spectrogram_transformer.embeddings, name))
+    return model
+
+
+_STABLE = {"do_stable_layer_norm": True, "feat_extract_norm": "layer"}
 _WHISPER = {"layers": 3, "attention_heads": 2, "ffn_dim": 32}
 _DISTIL = {"dim": 16, "n_layers": 3, "n_heads": 2, "hidden_dim": 32}
 FAMILIES = {
@@ -57,13 +89,32 @@ FAMILIES = {
     "test_convnext": Family("image", _timm("test_convnext")),
     "test_vit": Family("image", _timm("test_vit")),
     "vit": Family("image", _vit),
+    "deit": Family("image", _deit),
+    "resnet": Family("image", _resnet),
     "bert": Family("text", _text("Bert")),
     "roberta": Family("text", _text("Roberta")),
     "xlm-roberta": Family("text", _text("XLMRoberta")),
     "mpnet": Family("text", _text("MPNet")),
     "distilbert": Family("text", _text("DistilBert", **_DISTIL)),
     "whisper": Family("audio", whisper),
+    "wav2vec2": Family("audio", _wave("Wav2Vec2")),
+    "wav2vec2-large": Family("audio", _wave("Wav2Vec2", **_STABLE)),
+    "hubert": Family("audio", _wave("Hubert")),
+    "hubert-large": Family("audio", _wave("Hubert", **_STABLE)),
+    "ast": Family("audio", _ast),
 }
+PROCESSORS: dict[str, Callable[[], Any]] = {
+    "vit": lambda: transformers.ViTImageProcessor(size={"height": 32, "width": 32}),
+    "deit": lambda: transformers.DeiTImageProcessor(crop_size={"height": 32, "width": 32}),
+    "resnet": lambda: transformers.ConvNextImageProcessor(size={"shortest_edge": 32}),
+    "whisper": transformers.WhisperFeatureExtractor,
+    "wav2vec2": transformers.Wav2Vec2FeatureExtractor,
+    "wav2vec2-large": lambda: transformers.Wav2Vec2FeatureExtractor(return_attention_mask=True),
+    "hubert": transformers.Wav2Vec2FeatureExtractor,
+    "hubert-large": lambda: transformers.Wav2Vec2FeatureExtractor(return_attention_mask=True),
+    "ast": lambda: transformers.ASTFeatureExtractor(num_mel_bins=32, max_length=310),
+}
+"""What a family's directory says of the samples it wants, where config.json does not."""
 
 
 def write(name: str, directory: Path) -> Path:
@@ -75,10 +126,8 @@ def write(name: str, directory: Path) -> Path:
             module.momentum = 1.0
         model.train()(**batch("image", 8))
     model.save_pretrained(directory)
-    if name == "vit":
-        transformers.ViTImageProcessor(size={"height": 32, "width": 32}).save_pretrained(directory)
-    if name == "whisper":
-        transformers.WhisperFeatureExtractor().save_pretrained(directory)
+    if name in PROCESSORS:
+        PROCESSORS[name]().save_pretrained(directory)
     return directory
 
 
@@ -92,6 +141,19 @@ def batch(modality: str, samples: int) -> dict[str, torch.Tensor]:
     mask = torch.ones(samples, 7, dtype=torch.int64)
     mask[1, 4:] = 0
     return {"input_ids": torch.randint(2, 50, mask.shape, generator=generator), "attention_mask": mask}
+
+
+def batch_of(network: Any, samples: int) -> dict[str, torch.Tensor]:
+    """A random batch of what `network` reads; of texts and waves the second is shorter."""
+    generator = torch.Generator().manual_seed(1)
+    kind = network.trunk.config.model_type
+    if kind == "audio-spectrogram-transformer":
+        return {"input_values": torch.randn(samples, 100, 32, generator=generator)}
+    if kind in ("wav2vec2", "hubert"):
+        values, mask = torch.randn(samples, 1600, generator=generator), torch.ones(samples, 1600, dtype=torch.int64)
+        values[1, 900:], mask[1, 900:] = 0, 0
+        return {"input_values": values, "attention_mask": mask}
+    return batch(network.modality, samples)
 
 
 def head(features: int) -> "tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]":

@@ -1,7 +1,4 @@
-"""Recordings: mono, at the backbone's rate, as the log-mel spectrogram of their first `window_seconds`.
-
-It is the spectrogram of transformers' WhisperFeatureExtractor with chunk_length = window_seconds.
-"""
+"""Recordings: mono, at the backbone's rate, the first `window_seconds` of them as the backbone hears; see hearing."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,8 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from tasks.modalities import Arrays, Batch
-from tasks.modalities.log_mel import hearing, log_mel
+from tasks.modalities import Arrays, Batch, hearing
 from tasks.modalities.sound_files import Recording, decode
 from tasks.schema import AudioAugment, AudioPreprocess
 
@@ -20,16 +16,12 @@ CHUNK = 16  # the Fourier transform of a window of 30 s takes 5 MB, and there ar
 
 
 def prepare(decoded: Sequence[Recording], settings: AudioPreprocess, backbone: Path) -> list[Arrays]:
-    """Return `mel` float32 [bands, frames] and `cut` bool [] of each: whether the window cut it."""
-    hears = hearing(backbone)
-    windows = np.zeros((len(decoded), settings.window_seconds * hears.rate), np.float32)
-    for window, recording in zip(windows, decoded, strict=True):
-        samples = recording.samples[: len(window)]
-        window[: len(samples)] = samples
-    mels = log_mel(torch.from_numpy(windows), hears).numpy()
+    """Return what the backbone hears of each, float32 by the name of hearing, and `cut` bool []: by the window."""
+    hears, most = hearing.of(backbone), settings.window_seconds * hearing.rate(backbone)
+    sounds = [recording.samples[:most] for recording in decoded]
     return [
-        {"mel": mel, "cut": np.array(recording.seconds > settings.window_seconds)}
-        for mel, recording in zip(mels, decoded, strict=True)
+        {hears.ARRAY: heard, "cut": np.array(recording.seconds > settings.window_seconds)}
+        for heard, recording in zip(hears.prepare(sounds, settings.window_seconds, backbone), decoded, strict=True)
     ]
 
 
@@ -39,19 +31,16 @@ def facts(prepared: Sequence[Arrays]) -> dict[str, int]:
 
 
 def collate(samples: Sequence[Arrays], backbone: Path) -> Batch:
-    """Return `input_features` float32 [B, bands, frames]."""
-    return {"input_features": torch.from_numpy(np.stack([sample["mel"] for sample in samples]))}
+    """Return what the network takes: input_features, or input_values, with a mask where lengths differ."""
+    hears = hearing.of(backbone)
+    return hears.collate([sample[hears.ARRAY] for sample in samples], backbone)
 
 
 def augment(batch: Batch, settings: AudioAugment, backbone: Path, generator: torch.Generator) -> Batch:
-    """Move, mask and roughen each spectrogram at random; see audio_augment."""
-    from tasks.modalities import audio_augment
-
-    frames_a_second = hearing(backbone).rate / hearing(backbone).hop
-    changed = audio_augment.augment(batch["input_features"], settings, frames_a_second, generator)
-    return {**batch, "input_features": changed}
+    """Change each recording at random, in a way that what is heard allows."""
+    return hearing.of(backbone).augment(batch, settings, backbone, generator)
 
 
 def lengths(samples: Sequence[Arrays]) -> "np.ndarray[Any, np.dtype[np.int64]]":
-    """Return int64 [N] of ones: all windows are equally long."""
-    return np.ones(len(samples), dtype=np.int64)
+    """Return int64 [N]: ones where all windows are equally long."""
+    return hearing.of_sample(samples[0]).cost(samples)

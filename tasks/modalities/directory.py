@@ -6,11 +6,19 @@ from typing import Any
 
 from tasks.errors import BackboneError
 
+CONFIG = "config.json"
+PROCESSOR = "preprocessor_config.json"
+
 
 def read(backbone: Path, name: str) -> dict[str, Any]:
     """Read the JSON file `name` of directory `backbone`; BackboneError where it is no readable mapping."""
     try:
         content = json.loads((backbone / name).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BackboneError(
+            f"{backbone}: there is no {name} in it, which tells how samples must be; "
+            "put the one of the same model beside its weights, delete this folder and run again"
+        ) from None
     except (OSError, ValueError) as error:
         raise BackboneError(f"{backbone / name}: cannot be read ({error}); fetch the backbone again") from None
     if not isinstance(content, dict):

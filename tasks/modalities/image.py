@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from tasks.errors import BadSample
+from tasks.errors import BackboneError, BadSample, ConfigError
 from tasks.modalities import Arrays, Batch, Unpacked
-from tasks.modalities.directory import declared, read
+from tasks.modalities.directory import CONFIG, PROCESSOR, declared, read
 from tasks.modalities.signatures import signature
 
 if TYPE_CHECKING:
@@ -141,6 +141,7 @@ def prepare(decoded: Sequence[Image.Image | Squashed], settings: "ImagePreproces
 
     And `several` bool []: whether the file had more frames or pages than this, its first.
     """
+    _check_size(settings.size, backbone)
     squashed = [
         image if isinstance(image, Squashed) else _squashed(image, settings.size, backbone) for image in decoded
     ]
@@ -180,6 +181,9 @@ def lengths(samples: Sequence[Arrays]) -> "np.ndarray[Any, np.dtype[np.int64]]":
     return np.ones(len(samples), dtype=np.int64)
 
 
+CHANNELS = 3
+
+
 class Recipe(NamedTuple):
     """How a backbone wants its pictures: mean and deviation per channel (of 0..1), and the resize filter."""
 
@@ -198,10 +202,38 @@ class Recipe(NamedTuple):
 @cache
 def recipe(backbone: Path) -> Recipe:
     """Read the recipe from timm's section of config.json, or else from preprocessor_config.json."""
-    timm = read(backbone, "config.json").get("pretrained_cfg")
+    timm = read(backbone, CONFIG).get("pretrained_cfg")
     if timm is not None:
-        mean, deviation, name = declared(timm, backbone, "config.json", "mean", "std", "interpolation")
+        mean, deviation, name = declared(timm, backbone, CONFIG, "mean", "std", "interpolation")
         return Recipe(tuple(mean), tuple(deviation), Image.Resampling[name.upper()])
-    name = "preprocessor_config.json"
-    mean, deviation, number = declared(read(backbone, name), backbone, name, "image_mean", "image_std", "resample")
-    return Recipe(tuple(mean), tuple(deviation), Image.Resampling(number))
+    told = read(backbone, PROCESSOR)
+    plain = {"image_mean": [0.0] * CHANNELS, "image_std": [1.0] * CHANNELS} if told.get("do_normalize") is False else {}
+    keys = ("image_mean", "image_std", "resample")
+    mean, deviation, number = declared({**told, **plain}, backbone, PROCESSOR, *keys)
+    if not len(mean) == len(deviation) == CHANNELS:
+        raise BackboneError(f"{backbone / PROCESSOR}: image_mean and image_std are not of red, green and blue")
+    unit = _unit(told)
+    return Recipe(
+        tuple(value * unit for value in mean), tuple(value * unit for value in deviation), Image.Resampling(number)
+    )
+
+
+def _unit(told: dict[str, Any]) -> float:
+    """Return what the backbone's 1 is, in parts of 255: 1, or 1/255 where it sees bytes as they are."""
+    factor = told.get("rescale_factor") or 1 / 255
+    return 1 / 255 if told.get("do_rescale") is False else 1 / (255 * factor)
+
+
+@cache
+@cache
+def _check_size(size: int, backbone: Path) -> None:
+    """Raise ConfigError where the backbone has learnt the places of a picture of another size."""
+    told = read(backbone, CONFIG)
+    timm = told.get("pretrained_cfg") or {}
+    only = timm["input_size"][1:] if timm.get("fixed_input_size") else told.get("image_size")
+    sides = [only, only] if isinstance(only, int) else only
+    if sides is not None and list(sides) != [size, size]:
+        raise ConfigError(
+            f"preprocess.size: {size}, but the backbone reads pictures of {sides[0]} x {sides[1]} pixels only; "
+            f"set it to {sides[0]}"
+        )

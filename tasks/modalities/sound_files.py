@@ -70,9 +70,9 @@ def unpack(content: bytes, settings: "AudioPreprocess", backbone: Path) -> Unpac
 
 def finish(unpacked: Unpacked, settings: "AudioPreprocess", backbone: Path) -> Recording:
     """Bring them to the backbone's rate; BadSample where that is out of all proportion."""
-    from tasks.modalities.log_mel import hearing
+    from tasks.modalities import hearing
 
-    kept = _resampled(unpacked.array.copy(), unpacked.facts["rate"], hearing(backbone).rate)
+    kept = _resampled(unpacked.array.copy(), unpacked.facts["rate"], hearing.rate(backbone))
     return Recording(kept, unpacked.facts["seconds"])
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from tasks.errors import BackboneError, BadSample, ConfigError
 from tasks.modalities import Arrays, Batch
-from tasks.modalities.directory import read
+from tasks.modalities.directory import CONFIG, declared, read
 from tasks.modalities.signatures import binary
 from tasks.schema import TextAugment, TextPreprocess
 
@@ -159,7 +159,7 @@ def _tokenizer(backbone: Path) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        loaded = AutoTokenizer.from_pretrained(backbone, local_files_only=True)
+        loaded = AutoTokenizer.from_pretrained(backbone, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())[:200]
         raise BackboneError(f"{backbone}: its tokenizer cannot be read ({reason}); choose another backbone") from None
@@ -172,10 +172,28 @@ def _tokenizer(backbone: Path) -> Any:
 def _encoder(backbone: Path, tokens: int) -> Any:
     """Return an encoder that truncates, set once: setting it while another thread encodes would fail."""
     known = tokenizer(backbone)
-    most = min(known.model_max_length, read(backbone, "config.json").get("max_position_embeddings", tokens))
+    most = min(known.model_max_length, _positions(backbone, known.pad_token_id))
     if tokens > most:
         raise ConfigError(f"preprocess.tokens: {tokens}, but the backbone reads at most {most}; lower it")
     encoder = copy.deepcopy(known.backend_tokenizer)
     encoder.enable_truncation(tokens, direction=known.truncation_side)
     encoder.no_padding()
     return encoder
+
+
+FROM_PADDING = ("roberta", "xlm-roberta", "mpnet")
+"""Networks that count positions from the number of the padding token on: the first of a text is the one after it."""
+
+
+def _positions(backbone: Path, padding: int) -> int:
+    """Return how many tokens the network of this directory has positions for."""
+    config = read(backbone, CONFIG)
+    (most,) = declared(config, backbone, CONFIG, "max_position_embeddings")
+    if config.get("model_type") not in FROM_PADDING:
+        return int(most)
+    if config.get("pad_token_id", padding) != padding:
+        raise BackboneError(
+            f"{backbone}: its network pads with token {config['pad_token_id']}, its tokenizer with {padding}; "
+            "one of the two is another model's"
+        )
+    return int(most) - padding - 1

@@ -1,5 +1,6 @@
 """Where the parts of each family of pretrained networks stand. A new family is a row of ARCHITECTURES."""
 
+import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -8,6 +9,9 @@ from timm.models._manipulate import MATCH_PREV_GROUP
 from torch import nn
 
 from tasks.errors import BackboneError
+
+NONE = "(?!)"
+"""A regular expression that nothing matches."""
 
 
 class Parts(NamedTuple):
@@ -27,12 +31,25 @@ class Parts(NamedTuple):
 class Architecture(NamedTuple):
     """A family of networks: what it reads, and where its parts stand in a network of it.
 
-    The convolutions of its first `exact` blocks compute in float32 where the rest computes in bfloat16.
+    The convolutions of its first `exact` blocks compute in float32 where the rest computes in bfloat16. `still`: a
+    regular expression of the parameters that never learn. `anew`: of those that pretrained weights may lack, because
+    they belong to the head.
     """
 
     modality: str
     exact: int
     parts: Callable[[Any], Parts]
+    still: str = NONE
+    anew: str = NONE
+
+    def never_learns(self, name: str) -> bool:
+        """Tell whether the parameter called so takes no gradient, whatever the strategy."""
+        return re.fullmatch(self.still, name) is not None
+
+    def may_lack(self, name: str, parts: Parts) -> bool:
+        """Tell whether a network is whole without this pretrained parameter: it is begun anew, or used by nothing."""
+        ends = parts.head is not None and name.startswith(f"{parts.head}.")
+        return ends or re.fullmatch(f"{self.still}|{self.anew}", name) is not None
 
 
 def _always(base: str, stem: str, blocks: str, head: str | None) -> Callable[[Any], Parts]:
@@ -50,15 +67,38 @@ def _timm_says(model: Any) -> Parts:
     return Parts("timm_model", matcher["stem"], matcher["blocks"], f"timm_model.{network.default_cfg['classifier']}")
 
 
+def _of_waves(model: Any) -> Parts:
+    """Wav2Vec2 and HuBERT: a normalisation stands before the blocks, or where `do_stable_layer_norm` behind them."""
+    stem = r"feature_|masked_spec|encoder\.pos_conv_embed"
+    stem = stem if model.config.do_stable_layer_norm else rf"{stem}|encoder\.layer_norm"
+    return Parts(model.config.model_type, stem, r"encoder\.layers\.(\d+)", "classifier")
+
+
+WAVE = Architecture("audio", 0, _of_waves, still=r"projector\..*|(?:.*\.)?masked_spec_embed")
+TRANSFORMER = ("embeddings", r"encoder\.layer\.(\d+)")
+AST = "audio_spectrogram_transformer"
+
 ARCHITECTURES = {
     "timm_wrapper": Architecture("image", 2, _timm_says),
     "vit": Architecture("image", 0, _always("vit", "embeddings", r"layers\.(\d+)", "classifier")),
-    "bert": Architecture("text", 0, _always("", "embeddings", r"encoder\.layer\.(\d+)", None)),
-    "roberta": Architecture("text", 0, _always("", "embeddings", r"encoder\.layer\.(\d+)", None)),
-    "xlm-roberta": Architecture("text", 0, _always("", "embeddings", r"encoder\.layer\.(\d+)", None)),
+    "deit": Architecture("image", 0, _always("deit", "embeddings", r"layers\.(\d+)", "classifier")),
+    "resnet": Architecture("image", 2, _always("resnet", "embedder", r"encoder\.stages\.(\d+)", "classifier.1")),
+    "bert": Architecture("text", 0, _always("", *TRANSFORMER, None)),
+    "roberta": Architecture("text", 0, _always("", *TRANSFORMER, None)),
+    "xlm-roberta": Architecture("text", 0, _always("", *TRANSFORMER, None)),
     "mpnet": Architecture("text", 0, _always("", r"embeddings|encoder\.rel", r"encoder\.layer\.(\d+)", None)),
     "distilbert": Architecture("text", 0, _always("", "embeddings", r"transformer\.layer\.(\d+)", None)),
-    "whisper": Architecture("audio", 0, _always("encoder", "conv|embed_positions", r"layers\.(\d+)", "classifier")),
+    "whisper": Architecture(
+        "audio", 0, _always("encoder", "conv|embed_positions", r"layers\.(\d+)", "classifier"), still=r"projector\..*"
+    ),
+    "wav2vec2": WAVE,
+    "hubert": WAVE,
+    "audio-spectrogram-transformer": Architecture(
+        "audio",
+        0,
+        _always("", rf"{AST}\.embeddings", rf"{AST}\.layers\.(\d+)", "classifier.dense"),
+        anew=r"classifier\.layernorm\..*",
+    ),
 }
 """By the `model_type` of config.json."""
 

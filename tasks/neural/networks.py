@@ -33,7 +33,7 @@ def build(
     """
     model = pretrained.fresh(modality, directory, layers, window_seconds, outputs)
     if random:
-        model = pretrained.unlearnt(model)
+        model = pretrained.unlearnt(modality, model)
     network = Network(model, modality, directory, outputs)
     nn.init.zeros_(network.head.weight)
     nn.init.zeros_(network.head.bias)
@@ -58,7 +58,7 @@ class Network(nn.Module):
 
     The trunk is a stock model of transformers whose final linear layer, if it has one, was taken out to be the
     head. A batch comes by the names the trunk knows: pixel_values float32 [B, 3, H, W], input_ids and
-    attention_mask int64 [B, L], or input_features float32 [B, bands, frames].
+    attention_mask int64 [B, L], or of sounds input_features or input_values float32, see tasks.modalities.hearing.
 
     `blocks` are the names of the trunk's parameters from input to output, stem first; what stands between the
     last block and the head belongs to the last. Parameters that never learn are in none.
@@ -79,11 +79,13 @@ class Network(nn.Module):
         self.parts = architecture.parts(model)
         self.trunk = model
         self.head = self._exchange_head(nn.Identity()) or nn.Linear(model.config.hidden_size, outputs)
-        if modality == "audio":
-            model.projector.requires_grad_(False)
+        for name, parameter in model.named_parameters():
+            if architecture.never_learns(name):
+                parameter.requires_grad_(False)
         learning = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
         found = architectures.blocks(model, self.parts)
         self._own_blocks = [[name for name in block if name in learning] for block in found]
+        self._holders: set[str] = set()
         self.restore_blocks()
         convolutions.learn_in_float32(model)
         convolutions.compute_in_float32(model, chain.from_iterable(found[: architecture.exact]))
@@ -137,6 +139,8 @@ class Network(nn.Module):
         if count > len(self.blocks):
             raise TrainingError(f"blocks: {count} are to learn and {self.directory.name} has {len(self.blocks)}")
         self.trunk.requires_grad_(False)
+        still = chain.from_iterable(self._own_blocks[: len(self.blocks) - count])
+        self._holders = {holder for name in still for holder in _holders(name)}
         for name in chain.from_iterable(self.blocks[len(self.blocks) - count :]):
             self.trunk.get_parameter(name).requires_grad_(True)
         self.train(self.training)
@@ -146,9 +150,22 @@ class Network(nn.Module):
         super().train(mode)
         for module in _frozen(self.trunk):
             module.eval()
+        self._hold_still()
         for module in self._normalisations() if not self.statistics_learn else ():
             module.eval()
         return self
+
+    def _hold_still(self) -> None:
+        """Put what holds frozen blocks beside others, and what stands loose in it, in evaluation mode.
+
+        Dropout between frozen blocks, and blocks left out at random, would change what the learning ones are told.
+        """
+        for path in self._holders:
+            holder = self.trunk.get_submodule(path)
+            holder.training = False
+            for child in holder.children():
+                if next(child.parameters(), None) is None:
+                    child.eval()
 
     def _normalisations(self) -> list[nn.Module]:
         return [module for module in self.trunk.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
@@ -201,6 +218,13 @@ class Network(nn.Module):
         if self.parts.head is None:
             save_file(self.head.state_dict(), directory / HEAD)
         processors.write(self.modality, self.directory, directory, preprocess)
+
+
+def _holders(name: str) -> Iterator[str]:
+    """Yield the paths of all modules that a parameter belongs to, "" for the outermost."""
+    while name:
+        name = name.rpartition(".")[0]
+        yield name
 
 
 def _frozen(module: nn.Module) -> Iterator[nn.Module]:

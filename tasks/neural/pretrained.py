@@ -7,18 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModel,
     AutoModelForAudioClassification,
     AutoModelForImageClassification,
-    WhisperForAudioClassification,
-    WhisperModel,
 )
 from transformers.utils import logging
 
 from tasks.errors import BackboneError
 from tasks.neural.architectures import architecture
+from tasks.neural.listeners import LISTENERS
 
 STOCK = {
     "image": AutoModelForImageClassification,
@@ -30,8 +30,7 @@ WITH_POOLER = ("bert", "roberta", "xlm-roberta", "mpnet")
 """Encoders whose class adds a layer for the first token, which mean pooling has no use for."""
 SAFELY: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 """Nothing is fetched behind our back, and no code that comes with weights is run."""
-POSITIONS_A_SECOND = 50
-"""Of Whisper's encoder: 100 mel frames, halved by its second convolution."""
+CHANNELS = 3
 
 
 def fresh(modality: str, directory: Path, layers: int | None, window_seconds: int | None, outputs: int) -> Any:
@@ -40,28 +39,31 @@ def fresh(modality: str, directory: Path, layers: int | None, window_seconds: in
     architecture(config.model_type, modality)
     options: dict[str, Any] = {} if layers is None else {"num_hidden_layers": _countable(layers, config, directory)}
     if modality == "audio":
-        return _listener(directory, window_seconds, {**options, "num_labels": outputs})
+        return _listener(modality, directory, window_seconds, {**options, "num_labels": outputs})
     if modality == "image":
-        options |= {"num_labels": outputs, "ignore_mismatched_sizes": True}
-    return _load(STOCK[modality], directory, options)
+        if getattr(config, "num_channels", CHANNELS) != CHANNELS:
+            raise BackboneError(f"{directory.name}: sees {config.num_channels} channels; choose one that sees three")
+        options |= {"num_labels": outputs, "architectures": []}
+    return _load(modality, STOCK[modality], directory, options)
 
 
-def unlearnt(model: Any) -> Any:
+def unlearnt(modality: str, model: Any) -> Any:
     """Return a model of the same class and configuration with random weights, drawn by torch's global generator.
 
     What its authors never learnt (Whisper's table of positions, a projector that lets everything through) it keeps.
     """
     with quiet():
         random = type(model)(model.config, **_without_pooler(model.config.model_type))
+    row = architecture(model.config.model_type, modality)
     fixed = {name for name, parameter in random.named_parameters() if not parameter.requires_grad}
-    kept = {name: tensor for name, tensor in model.state_dict().items() if name in fixed or "projector" in name}
+    kept = {name: tensor for name, tensor in model.state_dict().items() if name in fixed or row.never_learns(name)}
     random.load_state_dict(kept, strict=False)
     return random
 
 
 def saved(modality: str, directory: Path) -> Any:
     """Return the stock model as it was saved."""
-    return _load(STOCK[modality], directory, {})
+    return _load(modality, STOCK[modality], directory, {})
 
 
 def _config(directory: Path) -> Any:
@@ -82,19 +84,39 @@ def _countable(layers: int, config: Any, directory: Path) -> int:
     return layers
 
 
-def _load(stock: Any, directory: Path, options: dict[str, Any]) -> Any:
+def _load(modality: str, stock: Any, directory: Path, options: dict[str, Any]) -> Any:
     """Load a model whose weights are all there, its last layer aside if that is to be another."""
     if stock is AutoModel:
         options = {**options, **_without_pooler(_config(directory).model_type)}
-    with quiet():
-        model, told = stock.from_pretrained(
-            directory, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **SAFELY, **options
-        )
-    if told["missing_keys"]:
-        lacking = ", ".join(sorted(told["missing_keys"])[:3])
-        raise BackboneError(f"{directory.name}: its weights lack {lacking}; it is not the network it says it is")
+    given = {"use_safetensors": True, "dtype": torch.float32, "ignore_mismatched_sizes": True, **SAFELY, **options}
+    try:
+        with quiet():
+            model, told = stock.from_pretrained(directory, output_loading_info=True, **given)
+    except (OSError, ValueError, RuntimeError, ImportError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise BackboneError(
+            f"{directory.name}: cannot be loaded ({reason}); fetch it again or choose another"
+        ) from None
+    _whole(modality, model, told, directory)
     _align(model)
     return model
+
+
+def _whole(modality: str, model: Any, told: dict[str, Any], directory: Path) -> None:
+    """Refuse weights that lack a part, or have one of another size: transformers would draw it at random."""
+    row = architecture(model.config.model_type, modality)
+    parts = row.parts(model)
+    lacking = sorted(name for name in told["missing_keys"] if not row.may_lack(name, parts))
+    if lacking:
+        names = ", ".join(lacking[:3])
+        raise BackboneError(f"{directory.name}: its weights lack {names}; it is not the network it says it is")
+    odd = sorted((name, *shapes) for name, *shapes in told["mismatched_keys"] if not row.may_lack(name, parts))
+    if odd:
+        name, found, wanted = odd[0]
+        raise BackboneError(
+            f"{directory.name}: {name} is {list(found)} in its weights and {list(wanted)} by its config.json; "
+            "one of the two files is another network's"
+        )
 
 
 def _without_pooler(model_type: str) -> dict[str, Any]:
@@ -110,25 +132,13 @@ def _align(model: torch.nn.Module) -> None:
         tensor.data = tensor.data.clone()
 
 
-def _listener(directory: Path, window_seconds: int | None, options: dict[str, Any]) -> Any:
-    """Return Whisper's encoder as a classifier of `window_seconds`; its projector lets everything through.
-
-    The encoder demands exactly as many frames as it has positions, so the table of positions is cut to the window.
-    """
-    encoder = _load(WhisperModel, directory, {}).encoder
-    most = encoder.config.max_source_positions // POSITIONS_A_SECOND
-    if window_seconds is None or window_seconds > most:
-        raise BackboneError(f"window_seconds: {window_seconds} of {directory.name}; it hears 1 to {most} seconds")
+def _listener(modality: str, directory: Path, window_seconds: int | None, options: dict[str, Any]) -> Any:
+    """Return a network that hears as a classifier of `window_seconds`."""
+    if window_seconds is None:
+        raise BackboneError(f"window_seconds: {directory.name} must be told how long it hears")
     config = AutoConfig.from_pretrained(directory, **SAFELY, **options)
-    config.max_source_positions = window_seconds * POSITIONS_A_SECOND
-    config.classifier_proj_size = config.d_model
-    model = WhisperForAudioClassification(config)
-    tensors = dict(encoder.state_dict())
-    tensors["embed_positions.weight"] = tensors["embed_positions.weight"][: config.max_source_positions]
-    model.encoder.load_state_dict({name: tensors[name] for name in model.encoder.state_dict()})
-    torch.nn.init.eye_(model.projector.weight)
-    torch.nn.init.zeros_(model.projector.bias)
-    return model
+    kind = LISTENERS[config.model_type]
+    return kind.fit(_load(modality, kind.loads, directory, options), config, window_seconds, directory)
 
 
 @contextmanager

@@ -4,6 +4,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from tasks.modalities import hearing
+from tasks.modalities.directory import PROCESSOR
 from tasks.workspace import read_json, write_json
 
 TOKENIZER = (
@@ -11,7 +13,6 @@ TOKENIZER = (
     "vocab.txt", "vocab.json", "merges.txt", "sentencepiece.bpe.model", "spiece.model",
 )  # fmt: skip
 """The files that tokenizers of transformers are made of; each has some of them."""
-PROCESSOR = "preprocessor_config.json"
 
 
 def describe(config: Any, facts: dict[str, Any], preprocess: dict[str, Any]) -> None:
@@ -33,12 +34,19 @@ def write(modality: str, source: Path, target: Path, preprocess: dict[str, Any])
 
 
 def _of_pictures(source: Path, target: Path, preprocess: dict[str, Any]) -> None:
-    """Write that the whole picture is resized, nothing cut off; timm's models say so in config.json."""
+    """Write that the whole picture is resized, nothing cut off; timm's models say so in config.json.
+
+    Some processors (ConvNext's, which ResNets have) cut whatever they are told: ViT's does what it is told.
+    """
     if not (source / PROCESSOR).exists():
         return
     side = {"height": preprocess["size"], "width": preprocess["size"]}
-    stock = read_json(source / PROCESSOR)
-    write_json(target / PROCESSOR, {**stock, "size": side, "do_resize": True, "do_center_crop": False})
+    stock = {name: value for name, value in read_json(source / PROCESSOR).items() if name not in OTHERS_OWN}
+    plain = {"image_processor_type": "ViTImageProcessor", "size": side, "do_resize": True, "do_center_crop": False}
+    write_json(target / PROCESSOR, {**stock, **plain})
+
+
+OTHERS_OWN = ("feature_extractor_type", "crop_pct", "crop_size")
 
 
 def _of_texts(source: Path, target: Path, preprocess: dict[str, Any]) -> None:
@@ -48,11 +56,12 @@ def _of_texts(source: Path, target: Path, preprocess: dict[str, Any]) -> None:
 
 
 def _of_sounds(source: Path, target: Path, preprocess: dict[str, Any]) -> None:
-    """Write that the window is all that is heard; lengths in samples and frames follow from it."""
+    """Write that the window is all that is heard."""
     from transformers import AutoFeatureExtractor
 
-    seconds = preprocess["window_seconds"]
-    AutoFeatureExtractor.from_pretrained(source, chunk_length=seconds).save_pretrained(target)
+    window = hearing.of(source).extractor(preprocess["window_seconds"])
+    safely = {"local_files_only": True, "trust_remote_code": False}
+    AutoFeatureExtractor.from_pretrained(source, **safely, **window).save_pretrained(target)
 
 
 WRITERS = {"image": _of_pictures, "text": _of_texts, "audio": _of_sounds}
