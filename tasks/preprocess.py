@@ -9,6 +9,7 @@ from typing import Any
 from pyarrow import Table, parquet
 
 from tasks.errors import SampleShareError, SourceError
+from tasks.leaks import near_duplicates
 from tasks.modalities import Arrays, modality
 from tasks.modalities.reading import Reader, Refusal, Row, write_refused
 from tasks.modalities.shards import write_shards
@@ -19,7 +20,7 @@ from tasks.schema import AnyDataset
 from tasks.workspace import Workspace, write_json
 
 SAMPLE_COLUMNS = ["id", "label", "group", "split", "name", "confidence"]
-HOUSEKEEPING = {"shard", "refused_share"}
+HOUSEKEEPING = {"shard", "refused_share", "near_duplicates"}
 """Settings that leave a prepared sample as it is: who predicts need not know them."""
 SHOWN = 3
 """How many refused samples an error names."""
@@ -32,10 +33,18 @@ class Tally:
     used: list[int] = field(default_factory=list)
     refused: list[Refusal] = field(default_factory=list)
     facts: Counter[str] = field(default_factory=Counter)
+    near_duplicates: int = 0
+
+    def settle(self, settled: near_duplicates.Settled) -> None:
+        """Take in what became of near duplicates: declared to be refused, they are no bad samples to be borne."""
+        self.used = [self.used[row] for row in settled.kept]
+        self.refused += settled.refused
+        self.facts.subtract(settled.facts)
+        self.near_duplicates = settled.found
 
 
 def preprocess(params: AnyDataset, workspace: Workspace) -> Path:
-    """Write prepared/: shards, samples.parquet, refused.csv, prepared.json: the same bytes always.
+    """Write prepared/: shards, samples.parquet, refused.csv, near_duplicates.csv, prepared.json: the same bytes always.
 
     Memory holds one shard and, decoded, a few chunks. SourceError without a manifest, SampleShareError where
     more than `refused_share` of the samples are unusable.
@@ -46,6 +55,7 @@ def preprocess(params: AnyDataset, workspace: Workspace) -> Path:
     with workspace.replacing(workspace.prepared) as folder:
         write_shards(folder, batched(usable(manifest, reader, tally), settings.shard))
         check_share(tally.refused, len(manifest), settings.refused_share, workspace)
+        tally.settle(near_duplicates.settle(folder, manifest.take(tally.used), reader, params))
         write_refused(folder / "refused.csv", tally.refused)
         parquet.write_table(manifest.select(SAMPLE_COLUMNS).take(tally.used), folder / "samples.parquet")
         write_json(folder / "prepared.json", about(params))
@@ -101,4 +111,5 @@ def counters(tally: Tally) -> dict[str, float]:
     """Count what was read, decoded and refused; of the modality's own facts the share too."""
     decoded, refused = len(tally.used), len(tally.refused)
     shares = {f"{name}_share": count / decoded for name, count in tally.facts.items()}
-    return {"read": decoded + refused, "decoded": decoded, "refused": refused, **tally.facts, **shares}
+    copies = {"near_duplicates": tally.near_duplicates} if tally.near_duplicates else {}
+    return {"read": decoded + refused, "decoded": decoded, "refused": refused, **copies, **tally.facts, **shares}

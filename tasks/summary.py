@@ -9,6 +9,7 @@ WORDS = {
     "reused": "reused",
     "refused": "refused",
     "duplicates": "duplicates kept once",
+    "near_duplicates": "much like one of another split",
     "truncated": "truncated",
     "cut": "longer than the window",
 }
