@@ -9,7 +9,7 @@ from typing import Any
 from pyarrow import Table, parquet
 
 from tasks.errors import SampleShareError, SourceError
-from tasks.leaks import near_duplicates
+from tasks.leaks.near_duplicates import Settled, settle
 from tasks.modalities import Arrays, modality
 from tasks.modalities.reading import Reader, Refusal, Row, write_refused
 from tasks.modalities.shards import write_shards
@@ -35,7 +35,7 @@ class Tally:
     facts: Counter[str] = field(default_factory=Counter)
     near_duplicates: int = 0
 
-    def settle(self, settled: near_duplicates.Settled) -> None:
+    def settle(self, settled: Settled) -> None:
         """Take in what became of near duplicates: declared to be refused, they are no bad samples to be borne."""
         self.used = [self.used[row] for row in settled.kept]
         self.refused += settled.refused
@@ -55,7 +55,7 @@ def preprocess(params: AnyDataset, workspace: Workspace) -> Path:
     with workspace.replacing(workspace.prepared) as folder:
         write_shards(folder, batched(usable(manifest, reader, tally), settings.shard))
         check_share(tally.refused, len(manifest), settings.refused_share, workspace)
-        tally.settle(near_duplicates.settle(folder, manifest.take(tally.used), reader, params))
+        tally.settle(settle(folder, manifest.take(tally.used), reader, params))
         write_refused(folder / "refused.csv", tally.refused)
         parquet.write_table(manifest.select(SAMPLE_COLUMNS).take(tally.used), folder / "samples.parquet")
         write_json(folder / "prepared.json", about(params))

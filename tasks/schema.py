@@ -149,7 +149,7 @@ class NearDuplicates(Section):
     """What becomes of samples of train and validation that resemble one of a later split by `likeness` or more.
 
     `refuse` takes them out, `report` leaves them in and tells. What likeness means stands in tasks/leaks, in
-    pictures.py, texts.py and sounds.py: 1 is the same, and 0.95, 0.7 and 0.995 are where to begin.
+    image.py, text.py and audio.py: 1 is the same, and 0.95, 0.7 and 0.995 are where to begin.
     """
 
     across_splits: Literal["refuse", "report"]

@@ -44,11 +44,13 @@ def candidates(keys: Array) -> Iterator[tuple[Array, Array]]:
     Little more than `AT_ONCE` pairs or N at a time. Of more than `NEIGHBOURS` rows with one key, not all are paired.
     """
     waiting: list[tuple[Array, Array]] = []
-    for pair in _agreeing(keys):
-        waiting.append(pair)
-        if sum(len(one) for one, _ in waiting) > AT_ONCE:
+    pairs = 0
+    for one, other in _agreeing(keys):
+        waiting.append((one, other))
+        pairs += len(one)
+        if pairs > AT_ONCE:
             yield _joined(waiting)
-            waiting = []
+            waiting, pairs = [], 0
     if waiting:
         yield _joined(waiting)
 

@@ -1,8 +1,22 @@
 """How alike two small pictures or spectrograms are, whatever their brightness, contrast or loudness."""
 
+from collections.abc import Sequence
+from typing import cast
+
 import numpy as np
 
 from tasks.objectives import Array
+
+
+def stacked(marks: Sequence[Array]) -> Sequence[Array]:
+    """Return marks of one length as one array [N, L], of which many are taken at one go; others as they are."""
+    same = len({len(mark) for mark in marks}) == 1
+    return cast(Sequence[Array], np.stack(list(marks))) if same else marks
+
+
+def taken(marks: Sequence[Array], rows: Array) -> Array:
+    """Return the marks [P, L] of the numbers int64 [P]; all have one length."""
+    return marks[rows] if isinstance(marks, np.ndarray) else np.stack([marks[row] for row in rows])
 
 
 def correlation(one: Array, other: Array) -> Array:

@@ -4,15 +4,13 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Protocol, cast
 
-import numpy as np
-
 from tasks.modalities import Arrays
 from tasks.objectives import Array
 
 FINGERPRINTS = {
-    "image": "tasks.leaks.pictures",
-    "text": "tasks.leaks.texts",
-    "audio": "tasks.leaks.sounds",
+    "image": "tasks.leaks.image",
+    "text": "tasks.leaks.text",
+    "audio": "tasks.leaks.audio",
 }
 
 
@@ -33,17 +31,6 @@ class Fingerprint(Protocol):
 
     def alike(self, marks: Sequence[Array], first: Array, second: Array) -> Array:
         """Return float32 [P], in 0..1, how alike the samples of each pair of numbers int64 [P] are."""
-
-
-def stacked(marks: Sequence[Array]) -> Sequence[Array]:
-    """Return marks of one length as one array [N, L], of which many are taken at one go; others as they are."""
-    same = len({len(mark) for mark in marks}) == 1
-    return cast(Sequence[Array], np.stack(list(marks))) if same else marks
-
-
-def taken(marks: Sequence[Array], rows: Array) -> Array:
-    """Return the marks [P, L] of the numbers int64 [P]; all have one length."""
-    return marks[rows] if isinstance(marks, np.ndarray) else np.stack([marks[row] for row in rows])
 
 
 def fingerprint(modality: str) -> Fingerprint:

@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from tasks.leaks.banding import candidates
-from tasks.leaks.fingerprints import Fingerprint, stacked
+from tasks.leaks.correlation import stacked
+from tasks.leaks.fingerprints import Fingerprint
 from tasks.objectives import Array
 
 PART = 8192

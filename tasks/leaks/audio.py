@@ -11,8 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tasks.leaks.banding import keys_of_bits
-from tasks.leaks.correlation import correlation
-from tasks.leaks.fingerprints import taken
+from tasks.leaks.correlation import correlation, taken
 from tasks.modalities import Arrays
 from tasks.objectives import Array
 
