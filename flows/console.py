@@ -26,6 +26,11 @@ def step(step: Step, state: str, told: str, seconds: float | None) -> None:
     out.print(f"  {label:<36} [{COLOURS[state]}]{state:<6}[/] {escape(told)}{time}".rstrip())
 
 
+def warning(message: str) -> None:
+    """Print what a user should look at, below the step that found it."""
+    out.print(f"    [yellow]look at[/yellow]  {escape(message)}")
+
+
 def failure(message: str) -> None:
     """Print an error, one line, on standard error."""
     err.print(f"[red]error[/red] {escape(message)}")

@@ -54,6 +54,8 @@ def step_task(step: Step, job: Job, seconds: float) -> State[Any]:
     counted = _run_and_record(step, job, seconds)
     why = "" if first else f"   because {explain(reasons)}"
     console.step(step, "ran", summary.sentence(counted) + why, counted["seconds"])
+    for warning in counted.get("warnings", []):
+        console.warning(warning)
     return Completed(message=f"because {explain(reasons)}")
 
 

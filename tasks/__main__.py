@@ -24,6 +24,8 @@ def main(arguments: list[str]) -> int:
         print(error, file=sys.stderr)  # noqa: T201
         return 1
     print(f"{stage:<11} {summary.sentence(counted)}  {counted['seconds']} s")  # noqa: T201
+    for warning in counted.get("warnings", []):
+        print(f"{'look at':<11} {warning}")  # noqa: T201
     return 0
 
 

@@ -14,6 +14,7 @@ from tasks.evaluation import bootstrap, saved
 from tasks.evaluation.comparison import Outputs, Trial
 from tasks.evaluation.findings import Findings
 from tasks.evaluation.saved import Saved
+from tasks.leaks import audit
 from tasks.modalities.shards import Prepared
 from tasks.neural import devices
 from tasks.objectives import Array
@@ -28,20 +29,23 @@ Rows = dict[str, Array]
 
 
 def evaluate(params: AnyDataset, workspace: Workspace) -> Path:
-    """Measure the trainings that `params.evaluate` names; write metrics, predictions, errors and plots."""
+    """Measure the trainings that `params.evaluate` names; write metrics, predictions, errors, plots, leaks."""
     devices.threads()
     prepared = Prepared(workspace.prepared)
     rows = {split: prepared.needed(split, params.name) for split in SPLITS}
     openings = workspace.count_test_opening()
     findings = _find(params, workspace, prepared, rows)
     counts = {split: len(numbers) for split, numbers in rows.items()}
+    leaks = audit.audit(params, workspace, prepared, rows)
     with workspace.replacing(workspace.evaluation) as folder:
         _write(findings, folder, params, counts)
+        write_json(folder / "leaks.json", leaks)
     _remember(findings, workspace)
     answered = counts["validation"] + counts["test"]
     reused = answered * sum(model.frozen for model in findings.models.values())
     predicted = answered * len(findings.models) - reused
     told = {"predicted": predicted, "reused": reused, "test_openings": openings, "said": findings.said()}
+    told |= {"warnings": audit.warnings(leaks)}
     workspace.record("evaluate", counts | told)
     return workspace.evaluation
 

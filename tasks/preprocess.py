@@ -10,6 +10,7 @@ from pyarrow import Table, parquet
 
 from tasks import refusals
 from tasks.errors import SampleShareError, SourceError
+from tasks.leaks.near_duplicates import Settled, settle
 from tasks.modalities import Arrays
 from tasks.modalities.reading import Reader, Refusal, Row, reading, write_refused
 from tasks.modalities.shards import write_shards
@@ -21,7 +22,7 @@ from tasks.sources import Refused
 from tasks.workspace import Workspace, write_json
 
 SAMPLE_COLUMNS = ["id", "label", "group", "split", "name", "confidence"]
-HOUSEKEEPING = {"shard", "refused_share"}
+HOUSEKEEPING = {"shard", "refused_share", "near_duplicates"}
 """Settings that leave a prepared sample as it is: who predicts need not know them."""
 SHOWN = 3
 """How many refused samples an error names."""
@@ -34,10 +35,18 @@ class Tally:
     used: list[int] = field(default_factory=list)
     refused: list[Refusal] = field(default_factory=list)
     facts: Counter[str] = field(default_factory=Counter)
+    near_duplicates: int = 0
+
+    def settle(self, settled: Settled) -> None:
+        """Take in what became of near duplicates: declared to be refused, they are no bad samples to be borne."""
+        self.used = [self.used[row] for row in settled.kept]
+        self.refused += settled.refused
+        self.facts.subtract(settled.facts)
+        self.near_duplicates = settled.found
 
 
 def preprocess(params: AnyDataset, workspace: Workspace) -> Path:
-    """Write prepared/: shards, samples.parquet, refused.csv, prepared.json: the same bytes always.
+    """Write prepared/: shards, samples.parquet, refused.csv, near_duplicates.csv, prepared.json: the same bytes always.
 
     Memory holds one shard and, decoded, a few chunks. data/NAME/refused.csv then lists what ingest and this
     stage refused. SourceError without a manifest, SampleShareError where more than `refused_share` of the samples
@@ -50,11 +59,12 @@ def preprocess(params: AnyDataset, workspace: Workspace) -> Path:
         workspace.replacing(workspace.prepared) as folder,
     ):
         write_shards(folder, batched(usable(manifest, reader, tally), settings.shard))
-        listed = refusals.tell(workspace, told(workspace, tally.refused))
-        check_share(tally.refused, len(manifest), settings.refused_share, workspace, listed)
+        check_share(tally.refused, len(manifest), settings.refused_share, workspace)
+        tally.settle(settle(folder, manifest.take(tally.used), reader, params))
         write_refused(folder / "refused.csv", tally.refused)
         parquet.write_table(manifest.select(SAMPLE_COLUMNS).take(tally.used), folder / "samples.parquet")
         write_json(folder / "prepared.json", about(params))
+    refusals.tell(workspace, told(workspace, tally.refused))
     workspace.record("preprocess", counters(tally))
     return workspace.prepared
 
@@ -84,10 +94,11 @@ def told(workspace: Workspace, refused: list[Refusal]) -> dict[str, Iterable[Any
     return {"ingest": refusals.written(workspace.raw, Refused), "preprocess": refused}
 
 
-def check_share(refused: list[Refusal], total: int, bearable: float, workspace: Workspace, listed: Path) -> None:
-    """Stop where too many samples are unusable, or all; `listed` names each."""
+def check_share(refused: list[Refusal], total: int, bearable: float, workspace: Workspace) -> None:
+    """Stop where too many samples are unusable, or all; data/NAME/refused.csv names each."""
     if len(refused) <= bearable * total and len(refused) < total:
         return
+    listed = refusals.tell(workspace, told(workspace, refused))
     examples = "; ".join(f"{refusal.name} ({refusal.reason})" for refusal in refused[:SHOWN])
     raise SampleShareError(
         f"{workspace.name}: {len(refused):,} of {total:,} samples are refused, preprocess.refused_share is "
@@ -109,4 +120,5 @@ def counters(tally: Tally) -> dict[str, float]:
     """Count what was read, decoded and refused; of the modality's own facts the share too."""
     decoded, refused = len(tally.used), len(tally.refused)
     shares = {f"{name}_share": count / decoded for name, count in tally.facts.items()}
-    return {"read": decoded + refused, "decoded": decoded, "refused": refused, **tally.facts, **shares}
+    copies = {"near_duplicates": tally.near_duplicates} if tally.near_duplicates else {}
+    return {"read": decoded + refused, "decoded": decoded, "refused": refused, **copies, **tally.facts, **shares}

@@ -157,6 +157,17 @@ class Ingest(Section):
 # --- preparation and features, per modality
 
 
+class NearDuplicates(Section):
+    """What becomes of samples of train and validation that resemble one of a later split by `likeness` or more.
+
+    `refuse` takes them out, `report` leaves them in and tells. What likeness means stands in tasks/leaks, in
+    image.py, text.py and audio.py: 1 is the same, and 0.95, 0.7 and 0.995 are where to begin.
+    """
+
+    across_splits: Literal["refuse", "report"]
+    likeness: Annotated[float, Field(gt=0, le=1)]
+
+
 class ImagePreprocess(Section):
     """Images become uint8 RGB of `size` x `size` pixels; larger ones than `pixel_limit` are refused."""
 
@@ -164,6 +175,7 @@ class ImagePreprocess(Section):
     pixel_limit: Count
     shard: Count
     refused_share: Share
+    near_duplicates: NearDuplicates
 
 
 class TextPreprocess(Section):
@@ -172,6 +184,7 @@ class TextPreprocess(Section):
     tokens: Count
     shard: Count
     refused_share: Share
+    near_duplicates: NearDuplicates
 
 
 class AudioPreprocess(Section):
@@ -181,6 +194,7 @@ class AudioPreprocess(Section):
     duration_limit_seconds: Positive
     shard: Count
     refused_share: Share
+    near_duplicates: NearDuplicates
 
 
 class Extract(Section):

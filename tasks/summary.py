@@ -9,6 +9,7 @@ WORDS = {
     "reused": "reused",
     "refused": "refused",
     "duplicates": "duplicates kept once",
+    "near_duplicates": "much like one of another split",
     "truncated": "truncated",
     "unknown": "without a known word",
     "cut": "longer than the window",

@@ -40,7 +40,11 @@ datasets:
         columns: {content: text, label: label, group: null, split: null, confidence: null}
       split: {kind: hash, by: sample, salt: a, validation: 0.2, test: 0.3}
       refused_share: 0.1
-    preprocess: {tokens: 16, shard: 64, refused_share: 0.1}
+    preprocess:
+      tokens: 16
+      shard: 64
+      refused_share: 0.1
+      near_duplicates: {across_splits: report, likeness: 0.7}
     extract: {layers: null, batch_size: 16, precision: float32}
     evaluate:
       trainings: [colours-head, colours-partial]

@@ -11,9 +11,10 @@ from samples import audio_backbone, recording, tone
 from tasks.errors import BackboneError, BadSample
 from tasks.modalities import audio
 from tasks.neural import backbones
-from tasks.schema import AudioAugment, AudioPreprocess, Config
+from tasks.schema import AudioAugment, AudioPreprocess, Config, NearDuplicates
 
-SETTINGS = AudioPreprocess(window_seconds=1, duration_limit_seconds=3, shard=8, refused_share=0.0)
+TOLD = NearDuplicates(across_splits="report", likeness=1.0)
+SETTINGS = AudioPreprocess(window_seconds=1, duration_limit_seconds=3, shard=8, refused_share=0.0, near_duplicates=TOLD)
 STILL = AudioAugment(
     time_masks=0,
     time_mask_seconds=0,

@@ -16,9 +16,10 @@ from samples import encoded, image_backbone, picture
 from tasks.errors import BackboneError, BadSample, ConfigError
 from tasks.modalities import image
 from tasks.neural import backbones
-from tasks.schema import Config, ImageAugment, ImagePreprocess
+from tasks.schema import Config, ImageAugment, ImagePreprocess, NearDuplicates
 
-SETTINGS = ImagePreprocess(size=32, pixel_limit=10_000, shard=8, refused_share=0.0)
+TOLD = NearDuplicates(across_splits="report", likeness=1.0)
+SETTINGS = ImagePreprocess(size=32, pixel_limit=10_000, shard=8, refused_share=0.0, near_duplicates=TOLD)
 STILL = ImageAugment(
     flip_horizontal=0,
     flip_vertical=0,

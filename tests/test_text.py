@@ -16,9 +16,10 @@ from samples import text_backbone
 from tasks.errors import BackboneError, BadSample, ConfigError
 from tasks.modalities import text
 from tasks.neural import backbones
-from tasks.schema import Config, TextAugment, TextPreprocess
+from tasks.schema import Config, NearDuplicates, TextAugment, TextPreprocess
 
-SETTINGS = TextPreprocess(tokens=8, shard=8, refused_share=0.0)
+TOLD = NearDuplicates(across_splits="report", likeness=1.0)
+SETTINGS = TextPreprocess(tokens=8, shard=8, refused_share=0.0, near_duplicates=TOLD)
 PAD, UNKNOWN, BEGIN, END, A, FINE, POOR, FILM = range(8)
 
 

@@ -1,0 +1,156 @@
+"""Whether names, order, sizes or lengths tell the label: then a score may owe to how the data was gathered.
+
+A small classifier or regressor learns each trace and is asked about samples it has not seen, whole groups at a time.
+Its answers are judged against the labels dealt out anew, by runs that stay together within groups as the true ones
+do (a permutation test: Good, Permutation, Parametric and Bootstrap Tests of Hypotheses, 2005).
+"""
+
+import re
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.stats import rankdata
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+from tasks.leaks import names
+from tasks.leaks.finding import Finding, clean, reported
+from tasks.leaks.folds import FOLDS, numbered, unseen
+from tasks.objectives import Array
+
+DEALS = 999
+RARE = 0.002
+"""What a true score may at most be beaten by: with half a dozen checks, one false alarm in eighty data sets."""
+MARGIN = 0.1
+"""How far from chance to certainty an answer must be: what tells less is of no consequence for a score."""
+LEAVES = 16
+"""Steps of what a number can say: coarse enough to be of the gathering, not of the single sample."""
+
+
+class Told(NamedTuple):
+    """How well a trace tells the label, what chance would, and the share of deals that tell it as well."""
+
+    score: float
+    chance: float
+    rare: float
+
+    @property
+    def alarming(self) -> bool:
+        """Tell whether it is neither chance nor a trifle."""
+        return self.rare <= RARE and self.score - self.chance >= MARGIN * (1 - self.chance)
+
+
+class Asked(NamedTuple):
+    """The samples looked at: labels as text or float64 [N], their groups int64 [N]."""
+
+    labels: Array
+    groups: Array
+    seed: int
+
+    @property
+    def classes(self) -> bool:
+        """Tell whether labels are classes, not numbers."""
+        return self.labels.dtype.kind in "iU"
+
+
+def asked(samples: pd.DataFrame, seed: int) -> tuple[Asked, Array]:
+    """Return what to look at, and bool [N] which of the samples: classes too rare for folds are left out."""
+    labels, groups = samples["label"], numbered(samples["group"])
+    kept = np.ones(len(samples), bool)
+    if labels.dtype.kind != "f":
+        labels = labels.astype(str)
+        several = pd.Series(groups, index=labels.index).groupby(labels).transform("nunique")
+        kept = (several >= FOLDS).to_numpy()
+        return Asked(labels.to_numpy(str)[kept], groups[kept], seed), kept
+    return Asked(labels.to_numpy(np.float64), groups, seed), kept
+
+
+def by_name(known: "pd.Series[str]", to: Asked) -> Finding:
+    """Tell whether the letters of the files' names tell the label; folders and numbers aside."""
+    check, stems = "label told by the names", known.map(names.letters).to_numpy(str)
+    if len(np.unique(stems)) < 2:
+        return clean(check, "none: names hold nothing but numbers")
+    learner = LogisticRegression(class_weight="balanced", max_iter=300) if to.classes else Ridge()
+    runs = CountVectorizer(analyzer="char", ngram_range=(1, 3), binary=True, max_features=1000, lowercase=False)
+    return _judged(check, stems, make_pipeline(runs, learner), to, "the file names tell the label")
+
+
+def by_numbers(trace: str, values: Array, to: Asked) -> Finding:
+    """Tell whether numbers float64 [N, k] tell the label, such as the size of a picture."""
+    check = f"label told by the {trace}"
+    if np.isnan(values).any(axis=1).mean() > MARGIN or (np.nanmax(values, 0) == np.nanmin(values, 0)).all():
+        return clean(check, f"none: the {trace} is missing or all the same")
+    settings = {"max_leaf_nodes": LEAVES, "min_samples_leaf": max(1, len(values) // 50), "random_state": to.seed}
+    tree = DecisionTreeClassifier(class_weight="balanced", **settings) if to.classes else None
+    return _judged(check, values, tree or DecisionTreeRegressor(**settings), to, f"the {trace} tells the label")
+
+
+def by_words(texts: "pd.Series[str]", to: Asked) -> Finding:
+    """Tell whether texts hold their own label as a word more often than that of another."""
+    check = "label named in the text"
+    words = [set(re.findall(r"[\w.]+", text.casefold())) for text in texts]
+    spelt = to.labels if to.classes else np.array([f"{label:g}" for label in to.labels])
+    wanted, member = np.unique([str(label).casefold() for label in spelt], return_inverse=True)
+    holds = np.array([[bool(set(label.split()) <= one) for label in wanted] for one in words])
+    rows, generator = np.arange(len(member)), np.random.default_rng(to.seed)
+    dealt = np.array([holds[rows, deal(member, to.groups, generator)].mean() for _ in range(DEALS)])
+    own = float(holds[rows, member].mean())
+    told = Told(own, float(dealt.mean()), float((1 + (dealt >= own).sum()) / (1 + DEALS)))
+    said = f"{own:.1%} of the texts hold their own label as a word, {told.chance:.1%} would by chance"
+    if not told.alarming:
+        return clean(check, said)
+    return reported(check, int(holds[rows, member].sum()), said, [text[:80] for text in texts[holds[rows, member]]])
+
+
+def _judged(check: str, inputs: Array, estimator: Any, to: Asked, what: str) -> Finding:
+    answers = unseen(estimator, inputs, to.labels, to.groups, "predict", to.seed)
+    if answers is None:
+        return clean(check, "not looked at: too few samples or groups")
+    told = _told(answers, to)
+    measure = "balanced accuracy" if to.classes else "rank correlation"
+    said = f"{what} with a {measure} of {told.score:.2f} ({told.chance:.2f} by chance)"
+    if not told.alarming:
+        return clean(check, f"none: {said}")
+    return reported(check, 1, f"{said}: were the classes gathered in different ways?", [])
+
+
+def _told(answers: Array, to: Asked) -> Told:
+    """Judge answers [N] against the true labels and against labels dealt out anew."""
+    generator, score = np.random.default_rng(to.seed), _recall if to.classes else _rank
+    truth = np.unique(to.labels, return_inverse=True)[1] if to.classes else rankdata(to.labels)
+    given = np.searchsorted(np.unique(to.labels), answers) if to.classes else rankdata(answers)
+    own = score(given, truth)
+    dealt = np.array([score(given, deal(truth, to.groups, generator)) for _ in range(DEALS)])
+    chance = 1 / len(np.unique(truth)) if to.classes else 0.0
+    return Told(own, chance, float((1 + (dealt >= own).sum()) / (1 + DEALS)))
+
+
+def _recall(given: Array, truth: Array) -> float:
+    """Return the mean over classes of the share that is answered rightly."""
+    counts = np.bincount(truth)
+    return float((np.bincount(truth[given == truth], minlength=len(counts)) / counts).mean())
+
+
+def _rank(given: Array, truth: Array) -> float:
+    """Return the correlation of two ranks; 0 where one does not vary."""
+    if np.ptp(given) == 0 or np.ptp(truth) == 0:
+        return 0.0
+    return float(np.corrcoef(given, truth)[0, 1])
+
+
+def deal(labels: Array, groups: Array, generator: np.random.Generator) -> Array:
+    """Return the labels dealt out anew: groups in a new order hand theirs to groups in another order.
+
+    Labels that stood together in a group stay nearly together, so that a deal is as lumpy as the truth.
+    """
+    dealt = np.empty_like(labels)
+    dealt[_order(groups, generator)] = labels[_order(groups, generator)]
+    return dealt
+
+
+def _order(groups: Array, generator: np.random.Generator) -> Array:
+    places = generator.permutation(int(groups.max()) + 1)
+    return np.lexsort((generator.random(len(groups)), places[groups]))

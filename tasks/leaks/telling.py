@@ -1,0 +1,74 @@
+"""Whether a classifier tells one split from another by the frozen features: the splits are then not of one kind.
+
+A classifier two-sample test (Lopez-Paz & Oquab, arXiv:1610.06545) with the area under the ROC curve.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from tasks.evaluation import bootstrap
+from tasks.leaks.finding import Finding, clean, reported
+from tasks.leaks.folds import drawn, numbered, unseen
+from tasks.objectives import Array
+
+MOST = 1000
+"""Samples of each split: an area of 0.55 is then four standard errors from 0.5, and it takes seconds."""
+LEAST = 5
+"""Groups of each split without which nothing can be told."""
+DIRECTIONS = 64
+"""Principal components looked at: as many as a thousand samples can tell apart."""
+MARGIN = 0.05
+"""How far above 0.5 the interval must lie: what is below is of no consequence for a score."""
+RESAMPLES, CONFIDENCE = 300, 0.99
+
+
+def look(features: Array, groups: "pd.Series[Any]", rows: dict[str, Array], seed: int) -> list[Finding]:
+    """Compare test with train and validation with train; `features` float32 [N, D], `rows` by split."""
+    return [_compare(features, groups, rows["train"], rows[split], split, seed) for split in ("test", "validation")]
+
+
+def _compare(features: Array, groups: "pd.Series[Any]", train: Array, other: Array, split: str, seed: int) -> Finding:
+    check = f"{split} told from train"
+    ours, theirs = drawn(train, MOST, seed), drawn(other, MOST, seed)
+    rows = np.concatenate([ours, theirs])
+    targets = np.repeat([0, 1], [len(ours), len(theirs)])
+    several = numbered(groups.iloc[rows])
+    if min(len(np.unique(several[targets == side])) for side in (0, 1)) < LEAST:
+        return clean(check, f"not looked at: {split} or train has fewer than {LEAST} groups")
+    area = _area(features[rows], targets, several, seed)
+    told = f"told by the features with an area under the curve of {area['value']:.2f}"
+    interval = f"({area['low']:.2f} to {area['high']:.2f}; by chance 0.50)"
+    low = area["low"]
+    if low is None or low <= 0.5 + MARGIN:
+        return clean(check, f"{told} {interval}")
+    why = f"{split} differs from what is learnt from: another source, camera, time or speaker?"
+    return reported(check, 1, f"{told} {interval}: {why}", [])
+
+
+def _area(features: Array, targets: Array, groups: Array, seed: int) -> bootstrap.Interval:
+    """Return the area under the curve of unseen samples, with an interval of resampled groups."""
+    components = min(DIRECTIONS, features.shape[1], len(features) // 2)
+    estimator = make_pipeline(
+        StandardScaler(),
+        PCA(components, random_state=seed),
+        LogisticRegression(C=0.01, class_weight="balanced", max_iter=500),
+    )
+    scores = unseen(estimator, features.astype(np.float64), targets, groups, "decision_function", seed)
+    if scores is None:
+        return {"value": 0.5, "low": None, "high": None}
+    weights = bootstrap.by_group(groups, RESAMPLES, seed)
+    resampled = np.array([_weighted(targets, scores, weight) for weight in weights])
+    return bootstrap.interval(float(roc_auc_score(targets, scores)), resampled, CONFIDENCE)
+
+
+def _weighted(targets: Array, scores: Array, weights: Array) -> float:
+    if min(weights[targets == side].sum() for side in (0, 1)) == 0:
+        return float("nan")
+    return float(roc_auc_score(targets, scores, sample_weight=weights))
