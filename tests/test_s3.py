@@ -48,11 +48,9 @@ class Server:
         self.asked.clear()
         return sorted(found)
 
-    def command(self, name: str, content: str) -> None:
-        """Tell the server itself something, about its memory (all servers of a process share it) or its rights."""
-        told = {"Content-Type": "text/plain"}
-        request = urllib.request.Request(f"{self.address}/moto-api/{name}", content.encode(), told, method="POST")
-        with urllib.request.urlopen(request):
+    def forget(self) -> None:
+        """Hold nothing: all servers of a process share one memory."""
+        with urllib.request.urlopen(urllib.request.Request(f"{self.address}/moto-api/reset", method="POST")):
             pass
 
     def stop(self) -> None:
@@ -82,7 +80,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         "AWS_MAX_ATTEMPTS": "1",
     }.items():
         monkeypatch.setenv(name, value)
-    running.command("reset", "")
+    running.forget()
     running.client().create_bucket(Bucket="bucket")
     for key in ("birds/heron/1.jpg", "birds/heron/deep/2.jpg", "birds/coot/3.jpg", "birds-not/heron/4.jpg"):
         running.put(key, key)
@@ -162,15 +160,12 @@ def test_what_is_not_there(server: Server, root: Path, address: str, told: str) 
 
 
 def test_wrong_credentials(server: Server, root: Path) -> None:
-    import urllib.request
+    from moto.core import set_initial_no_auth_action_count
 
-    demanding = urllib.request.Request(f"{server.address}/moto-api/reset-auth", data=b"0", method="POST")
-    with urllib.request.urlopen(demanding):
-        pass
     with pytest.raises(
-        SourceError, match=r"access is denied \(.*\); check the credentials in the environment$"
+        SourceError, match=r"access is denied \(.*\); check the credentials in the environment"
     ) as error:
-        find(BIRDS, root)
+        set_initial_no_auth_action_count(0)(find)(BIRDS, root)
     assert not isinstance(error.value, UnreachableError)
     assert SECRET not in str(error.value)
 
