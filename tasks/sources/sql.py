@@ -137,7 +137,7 @@ def _address(source: SqlSource) -> "URL":
         raise SourceError(f"{source.address}: what this environment variable holds is not {expected}") from None
     # SQLite would create the file and then miss the table.
     if url.get_backend_name() == "sqlite" and _is_gone(url.database or ""):
-        raise SourceError(f"{source.address}: there is no database file {url.database}")
+        raise SourceError(f"{source.address}: there is no database file {url.database or '(it names none)'}")
     return url
 
 
