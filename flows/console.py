@@ -36,6 +36,11 @@ def failure(message: str) -> None:
     err.print(f"[red]error[/red] {escape(message)}")
 
 
+def note(message: str) -> None:
+    """Print what should be known but stops nothing, one line, on standard error."""
+    err.print(f"[yellow]note[/yellow]  {escape(message)}")
+
+
 def duration(seconds: float) -> str:
     """Return seconds as people say them: 0.4 s, 12 s, 2 min 10 s."""
     if seconds < 10:

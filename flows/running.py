@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 
-from flows import console, plan, results
+from flows import console, looking, plan, results
 from tasks import accidents, config
 from tasks.errors import TransferError
 from tasks.schema import Config
@@ -17,6 +17,7 @@ def run(root: Path, names: list[str], wait_seconds: float) -> int:
     """Run what is stale of the named data sets (of all, if none is named); return the exit code."""
     started = time.monotonic()
     loaded, chosen = _chosen(root, names)
+    looking.look(root, loaded, chosen)
     stale = _stale(root, loaded, chosen)
     if not stale:
         seconds = console.duration(time.monotonic() - started)
@@ -36,6 +37,7 @@ def run(root: Path, names: list[str], wait_seconds: float) -> int:
 def status(root: Path, names: list[str]) -> None:
     """Print for each data set which stages are fresh, and why the others are not."""
     loaded, chosen = _chosen(root, names)
+    looking.look(root, loaded, chosen)
     made = plan.make(root, loaded, chosen)
     for name in chosen:
         console.heading(name)

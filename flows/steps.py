@@ -13,9 +13,10 @@ from prefect.tasks import exponential_backoff
 from flows import console
 from flows.plan import Plan, Step, explain
 from flows.worker import Worker
-from tasks import summary, versioning
+from tasks import sources, summary, versioning
 from tasks.errors import MovedInputError, UnreachableError
 from tasks.schema import AnyDataset, StageLimits
+from tasks.sources import state
 
 
 @dataclass(frozen=True)
@@ -61,13 +62,21 @@ def step_task(step: Step, job: Job, seconds: float) -> State[Any]:
 
 def _run_and_record(step: Step, job: Job, seconds: float) -> dict[str, Any]:
     """Run the stage in the worker and record it, provided its inputs are those it started with."""
-    before = versioning.inputs(job.root, step.name)
+    before = _inputs(step, job)
     counted = job.worker.run(step.stage, step.key, seconds)
-    if versioning.inputs(job.root, step.name) != before:
+    if _inputs(step, job) != before:
         raise MovedInputError(f"{step.name}: its inputs changed while it ran, so it is not recorded; run again")
     versioning.commit(job.root, step.name)
     job.plan.ran(step)
     return counted
+
+
+def _inputs(step: Step, job: Job) -> dict[str, Any]:
+    """Return what identifies a step's inputs, but for the note in which ingest itself says what it read."""
+    found, source = versioning.inputs(job.root, step.name), job.dataset.ingest.source
+    if step.stage == "ingest" and sources.watched(source.kind):
+        found.pop(str(job.root / source.path / state.FILE), None)
+    return found
 
 
 def _gone_source(step: Step, job: Job, reasons: versioning.Reasons) -> str | None:

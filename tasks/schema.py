@@ -93,6 +93,35 @@ class UrlSource(Section):
     inside: Annotated["FolderSource | TableSource", Discriminator("kind")]
 
 
+class SqlSource(Section):
+    """The rows of a database's query; `address` names the environment variable that holds the database's address.
+
+    The address is SQLAlchemy's ("postgresql://user:password@host/name"); it is neither stored nor shown. The `content`
+    column holds texts, or paths of files below `path`. Without ORDER BY the rows are numbered in the order of their
+    content. What the query last answered is noted, as one sha256, in `path`/state.json.
+    """
+
+    kind: Literal["sql"]
+    path: Path
+    address: str
+    query: str
+    content: Literal["text", "path"]
+    columns: "Columns"
+
+
+class RemoteSource(Section):
+    """All files below an address that fsspec knows (s3://bucket/folder, file:///folder ...), mirrored to this machine.
+
+    Credentials and endpoints come from the environment of fsspec and of the store's own client. What was last listed is
+    noted, as one sha256 over names, sizes and versions, in `path`/state.json.
+    """
+
+    kind: Literal["remote"]
+    path: Path
+    address: str
+    inside: Annotated["FolderSource | TableSource", Discriminator("kind")]
+
+
 class PackageSource(PackageFile):
     """A data set that a package carries; `reader` turns its files into samples, `label` names the reader's column."""
 
@@ -115,7 +144,9 @@ class Columns(Section):
     confidence: str | None
 
 
-Source = Annotated[FolderSource | TableSource | UrlSource | PackageSource, Discriminator("kind")]
+Source = Annotated[
+    FolderSource | TableSource | UrlSource | SqlSource | RemoteSource | PackageSource, Discriminator("kind")
+]
 
 
 class HashSplit(Section):

@@ -9,7 +9,11 @@ SOURCES = {
     "table": "tasks.sources.table",
     "url": "tasks.sources.url",
     "package": "tasks.sources.package",
+    "sql": "tasks.sources.sql",
+    "remote": "tasks.sources.remote",
 }
+WATCHED = ("sql", "remote")
+"""Sources that lie where DVC cannot look: they are asked whether they changed, and note it where DVC sees it."""
 
 
 class Sample(NamedTuple):
@@ -47,6 +51,21 @@ class Source(Protocol):
         """
 
 
+class Watched(Source, Protocol):
+    """Each of WATCHED has one function more."""
+
+    def look(self, source: Any, root: Path) -> None:
+        """Note in the source's folder what it holds now, if that is not what stands there; `find` does the same.
+
+        SourceError as from `find`; UnreachableError where it may pass.
+        """
+
+
 def source(kind: str) -> Source:
     """Return the source declared as `kind`."""
     return cast(Source, import_module(SOURCES[kind]))
+
+
+def watched(kind: str) -> Watched | None:
+    """Return the source declared as `kind` if it must be looked at; None where DVC sees its changes."""
+    return cast(Watched, import_module(SOURCES[kind])) if kind in WATCHED else None
