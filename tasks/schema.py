@@ -70,6 +70,18 @@ class TableSource(Section):
     columns: "Columns"
 
 
+class NamesSource(Section):
+    """A folder whose files' paths, matched by `pattern`, say the label and, if they are there, group and split.
+
+    `{label}`, `{group}` and `{split}` stand for a part of a name, `*` for anything within a name, `**` across folders:
+    `{label}_{group}_*` reads 7_jackson_32.wav, `{split}/{label}/**` reads train/heron/1.jpg.
+    """
+
+    kind: Literal["names"]
+    path: Path
+    pattern: Annotated[str, Field(pattern="^([^{]*[{](label|group|split)[}])*[^{]*$"), Field(pattern="[{]label[}]")]
+
+
 class UrlSource(Section):
     """An archive (zip, tar) or a table at an address (http, https, file), pinned by its sha256."""
 
@@ -103,7 +115,7 @@ class Columns(Section):
     confidence: str | None
 
 
-Source = Annotated[FolderSource | TableSource | UrlSource | PackageSource, Discriminator("kind")]
+Source = Annotated[FolderSource | NamesSource | TableSource | UrlSource | PackageSource, Discriminator("kind")]
 
 
 class HashSplit(Section):
