@@ -69,14 +69,16 @@ def _one_line(text: str) -> str:
 def _time(made: "Proposal", estimated: "Estimate") -> list[Line]:
     """Tell the trainings and how long they take here, as a range."""
     parts = ", ".join(f"{name} {console.span(*part)}" for name, part in estimated.parts.items())
-    epochs = {training["epochs"] for training in made.trainings.values() if "epochs" in training}
-    by = "by one small batch just measured" if estimated.measured else (
-        "by measurements of another machine; the backbone is fetched first, which takes longer the first time"
-    )  # fmt: skip
+    epochs = max(training.get("epochs", 0) for training in made.trainings.values())
+    whole = f"{console.span(estimated.low, estimated.high)} in all, if nothing else computes here"
     return [
-        ("trainings", f"head on frozen features; partial and, for comparison, scratch: {epochs.pop()} epochs at most"),
-        ("time", f"{console.span(estimated.low, estimated.high)} in all, if nothing else computes here ({by}): {parts}"),
+        ("trainings", f"head on frozen features; partial and, for comparison, scratch: {epochs} epochs at most"),
+        ("time", f"{whole} ({MEASURED if estimated.measured else UNMEASURED}): {parts}"),
     ]
+
+
+MEASURED = "by one small batch just measured"
+UNMEASURED = "by another machine's measurements; the backbone is fetched first, which comes on top"
 
 
 def _descriptor(root: Path, request: Request, source: dict[str, Any]) -> None:
@@ -85,7 +87,9 @@ def _descriptor(root: Path, request: Request, source: dict[str, Any]) -> None:
         return
     folder = root / source["path"]
     folder.mkdir(parents=True, exist_ok=True)
-    told = f"# {request.name}: where it comes from\n\n{request.address}, added by `transfer new`. A change of this file "
+    told = (
+        f"# {request.name}: where it comes from\n\n{request.address}, added by `transfer new`. A change of this file "
+    )
     (folder / "README.md").write_text(told + "makes the data be fetched anew.\n", encoding="utf-8")
 
 

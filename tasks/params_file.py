@@ -40,9 +40,7 @@ def add_training(path: Path, name: str, base_name: str, changes: Mapping[str, An
     return listed is not None
 
 
-def add_dataset(
-    path: Path, name: str, dataset: Mapping[str, Any], trainings: Mapping[str, Any], comment: str
-) -> None:
+def add_dataset(path: Path, name: str, dataset: Mapping[str, Any], trainings: Mapping[str, Any], comment: str) -> None:
     """Write a data set, under `comment`, and its trainings, each complete, at the end of their sections.
 
     ConfigError, and a file as before, where the outcome would be at fault.

@@ -87,7 +87,9 @@ def told(gone: Belongings) -> list[tuple[str, str]]:
     for kind, paths in gone.paths.items():
         if paths:
             lines.append((kind, f"{size(weight(paths))} in {_places(paths)}"))
-    lines.append(("cache", f"{size(weight(gone.cache))} of DVC's cache: {len(gone.cache):,} files no other data set uses"))
+    if gone.cache:
+        held = f"{len(gone.cache):,} files that no other data set uses"
+        lines.append(("cache", f"{size(weight(gone.cache))} of DVC's cache: {held}"))
     if gone.source is not None:
         lines.append(("stays", f"{gone.source}: the source is yours and is not touched"))
     if gone.version is not None:

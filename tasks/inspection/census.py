@@ -33,6 +33,8 @@ class Census(NamedTuple):
 
 def taken(layout: Layout, objective: str) -> Census:
     """Judge the rows of a layout whose labels are to be classes or numbers."""
+    if not layout.whole:
+        return _by_names(layout)
     read = bounded(layout.rows, MOST_BYTES)
     split = ColumnSplit(kind="column") if layout.split else None
     judged_by = SimpleNamespace(objective=objective, ingest=SimpleNamespace(split=split))
@@ -40,6 +42,16 @@ def taken(layout: Layout, objective: str) -> Census:
     table, contradicting = rows.without_contradictions(table)
     once = table.drop_duplicates("id").sort_values("id", ignore_index=True)
     return Census(once, refused + contradicting, len(layout.rows), len(read), len(table) - len(once))
+
+
+def _by_names(layout: Layout) -> Census:
+    """Count samples that lie elsewhere: each is taken for usable, and for another than the rest."""
+    named = [row for row in layout.rows if isinstance(row, Sample)]
+    table = pd.DataFrame(named, columns=list(Sample._fields)).assign(
+        confidence=1.0, id=[str(row.content) for row in named]
+    )
+    table["label"] = table["label"].str.strip()
+    return Census(table.drop_duplicates("id", ignore_index=True), [], len(layout.rows), len(layout.rows), 0)
 
 
 def bounded(found: list[Sample | Refused], most_bytes: int) -> list[Sample | Refused]:

@@ -9,10 +9,34 @@ from tasks.errors import SourceError, did_you_mean
 from tasks.inspection.request import Request
 from tasks.sources.splits import SPLITS
 
-LABELS = ("label", "labels", "class", "category", "target", "y", "sentiment", "species", "intent", "topic", "genre")
+LABELS: tuple[str, ...] = (
+    "label",
+    "labels",
+    "class",
+    "category",
+    "target",
+    "y",
+    "sentiment",
+    "species",
+    "intent",
+    "topic",
+    "genre",
+)
 LABELS += ("diagnosis", "grade", "stars", "rating", "score", "price", "answer", "emotion", "language", "tag")
 TEXTS = ("text", "sentence", "review", "content", "comment", "message", "body", "document", "question", "title")
-GROUPS = ("group", "patient", "speaker", "subject", "person", "author", "user", "customer", "session", "day", "date")
+GROUPS: tuple[str, ...] = (
+    "group",
+    "patient",
+    "speaker",
+    "subject",
+    "person",
+    "author",
+    "user",
+    "customer",
+    "session",
+    "day",
+    "date",
+)
 GROUPS += ("site", "location", "station", "camera", "device", "module", "scene", "source", "batch", "film", "movie")
 LOOKED = 5000
 """Rows looked at to tell what a column holds."""
@@ -57,6 +81,7 @@ def choose(table: pd.DataFrame, name: str, request: Request, is_file: Callable[[
 
 
 def names_files(cells: "pd.Series[Any]", is_file: Callable[[str], bool]) -> bool:
+    """Tell whether at least half of the first cells name a file."""
     shown = cells[cells != ""].head(20)
     return bool(len(shown)) and sum(map(is_file, shown)) >= FILES_SHARE * len(shown)
 
@@ -74,7 +99,7 @@ def _text(part: pd.DataFrame, left: list[str], name: str) -> str:
         return named
     if most is None or words[most] < 2:
         there = ", ".join(left) or "none"
-        raise SourceError(f"{name}: no column holds texts or names files; name it: --content COLUMN (there are: {there})")
+        raise SourceError(f"{name}: no column holds texts or names of files; name it: --content COLUMN (of: {there})")
     return most
 
 

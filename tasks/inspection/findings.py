@@ -36,7 +36,8 @@ def lines(layout: Layout, census: Census, contents: Contents, objective: str) ->
 def _found(layout: Layout, census: Census) -> str:
     found = f"{census.found:,} {THINGS[layout.modality]}"
     classes = census.table["label"].nunique()
-    if layout.source["kind"] == "folder" and layout.source["table"] is None:
+    source = layout.source.get("inside", layout.source)
+    if source["kind"] == "folder" and source["table"] is None:
         found += f" in {classes} folders, whose names are the labels"
     if census.looked < census.found:
         found += f"; they are large, so {census.looked:,} of them were read"
@@ -101,12 +102,14 @@ def _refused(census: Census, contents: Contents) -> list[Line]:
 
 
 def _same(census: Census, contents: Contents, modality: str) -> list[Line]:
+    if not contents.looked:
+        return []
     told = [f"{census.duplicates:,} hold the same bytes as another: kept once" if census.duplicates else "none"]
     if contents.alike is None:
         told.append(f"{THINGS[modality]} that are nearly the same were not looked for")
     elif contents.alike:
-        first, second = contents.alike[0]
-        told.append(f"{len(contents.alike):,} pairs of {contents.looked:,} are nearly the same, such as {first} and {second}")
+        example = " and ".join(contents.alike[0])
+        told.append(f"{len(contents.alike):,} pairs of {contents.looked:,} are nearly the same, such as {example}")
     else:
         told.append(f"of {contents.looked:,} none is nearly the same as another")
     return [("duplicates", "; ".join(told))]

@@ -12,6 +12,8 @@ from tasks.sources import folder, names, tables
 from tasks.sources.names import SPLIT_NAMES
 from tasks.sources.splits import SPLITS
 
+CLASS_FOLDERS = "{label}/**"
+
 
 class Listing(NamedTuple):
     """The files below a folder: `files` of the modality and other ones, by their paths below it."""
@@ -36,13 +38,12 @@ def layout(request: Request, place: Path) -> Layout:
         return by_table
     if fault is not None and not any(tabular.modality_of(name) for name in everything):
         raise fault
-    listing = _descended(_listed(request, place, everything))
+    listing = descended(listed(request, place, everything))
     said = [] if listing.place == place else [f"all of them lie in {listing.place.relative_to(place).as_posix()}"]
-    found = _pattern(request, listing)
+    found = pattern(request, listing)
     if found is None:
-        raise fault or SourceError(_no_labels(request, listing))
-    pattern, told = found
-    return _layout(request, listing, pattern, [*said, *told])
+        raise fault or SourceError(no_labels(request, listing))
+    return _layout(request, listing, found[0], [*said, *found[1]])
 
 
 def _by_table(request: Request, place: Path, everything: list[str]) -> Layout | None:
@@ -61,7 +62,7 @@ def _by_table(request: Request, place: Path, everything: list[str]) -> Layout | 
     return tabular.layout(request, place / found[0])
 
 
-def _listed(request: Request, place: Path, everything: list[str]) -> Listing:
+def listed(request: Request, place: Path, everything: list[str]) -> Listing:
     """Sort the files by what they are; the modality is that of most of them, unless the request names one."""
     kinds = Counter(kind for name in everything if (kind := tabular.modality_of(name)) is not None)
     modality = request.modality or next(iter(kind for kind, _ in kinds.most_common()), None)
@@ -69,11 +70,12 @@ def _listed(request: Request, place: Path, everything: list[str]) -> Listing:
     others = Counter(_suffix(name) for name in everything if not modality or tabular.modality_of(name) != modality)
     if modality is None or not files:
         held = ", ".join(f"{count:,} {suffix}" for suffix, count in others.most_common(5))
-        raise SourceError(f"{request.address}: holds no {THINGS.get(modality or '', 'pictures, recordings, texts')}, but {held}")
+        wanted = THINGS.get(modality or "", "pictures, recordings, texts or tables")
+        raise SourceError(f"{request.address}: holds no {wanted}, but {held}")
     return Listing(place, modality, files, others)
 
 
-def _descended(listing: Listing) -> Listing:
+def descended(listing: Listing) -> Listing:
     """Go down while all files lie in one folder."""
     while len(tops := {name.split("/")[0] for name in listing.files}) == 1 and "/" in listing.files[0]:
         top = tops.pop()
@@ -82,7 +84,7 @@ def _descended(listing: Listing) -> Listing:
     return listing
 
 
-def _pattern(request: Request, listing: Listing) -> tuple[str, list[str]] | None:
+def pattern(request: Request, listing: Listing) -> tuple[str, list[str]] | None:
     """Return the pattern by which paths tell their label, and what to say of it."""
     if request.label is not None:
         if "{label}" not in request.label:
@@ -100,7 +102,7 @@ def _pattern(request: Request, listing: Listing) -> tuple[str, list[str]] | None
     inner = Counter(tuple(steps[:2]) for steps in deep if len(steps) > 2)
     if sum(inner.values()) == len(deep) and len(inner) > len(tops) and max(inner.values()) > 1:
         return "{label}/{group}/**", ["the folders in the class folders are taken as groups: each stays in one split"]
-    return "{label}/**", []
+    return CLASS_FOLDERS, []
 
 
 def _of_splits(tops: set[str], deep: list[list[str]]) -> tuple[str, list[str]] | None:
@@ -127,20 +129,20 @@ def _of_names(listing: Listing) -> tuple[str, list[str]] | None:
     return found, said
 
 
-def _layout(request: Request, listing: Listing, pattern: str, said: list[str]) -> Layout:
+def _layout(request: Request, listing: Listing, found: str, said: list[str]) -> Layout:
     """Read the folder by the pattern; plain class folders are the source that is known best."""
     path = request.written(listing.place)
-    source: dict[str, Any] = {"kind": "names", "path": path, "pattern": pattern}
-    if pattern == "{label}/**":
+    source: dict[str, Any] = {"kind": "names", "path": path, "pattern": found}
+    if found == CLASS_FOLDERS:
         source = {"kind": "folder", "path": path, "table": None, "columns": None}
         rows = folder.find(FolderSource(**source), request.root, request.root)
     else:
         rows = names.find(NamesSource(**source), request.root, request.root)
-    split = "{split}" in pattern
+    split = "{split}" in found
     return Layout(listing.modality, source, rows, said, dict(listing.others), split, {}, whole=True)
 
 
-def _no_labels(request: Request, listing: Listing) -> str:
+def no_labels(request: Request, listing: Listing) -> str:
     """Say that samples are there and labels are not, and what would be a label."""
     what = f"{request.address}: {len(listing.files):,} {THINGS[listing.modality]}, but nothing says their labels"
     boxes = listing.others.get(".xml", 0)

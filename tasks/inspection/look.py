@@ -29,6 +29,6 @@ def at(request: Request, content: dict[str, Any]) -> Look:
     recipe = recipes.recipe(request.root, layout.modality, objective[0], request.backbone)
     limit = min(recipe.dataset["preprocess"].get("pixel_limit", PIXELS_MOST), PIXELS_MOST)
     counted = census.taken(layout, objective[0])
-    seen = contents.seen(counted.table, layout.modality, limit)
+    seen = contents.seen(counted.table, layout.modality, limit) if layout.whole else contents.unseen()
     made = proposal.proposed(request, layout, counted, seen, objective, recipe)
     return Look(findings.lines(layout, counted, seen, objective[0]), made)

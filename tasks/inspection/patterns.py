@@ -15,12 +15,12 @@ class Part(NamedTuple):
     """What stands at one place of all names."""
 
     values: set[str]
-    count: int
+    names: int
 
     @property
     def tells(self) -> bool:
         """Whether it can be a label: few values, each of many names, more than one of them, and no dates."""
-        few = 2 <= len(self.values) <= min(MOST_CLASSES, self.count // 5)
+        few = 2 <= len(self.values) <= min(MOST_CLASSES, self.names // 5)
         return few and not any(value.isdigit() and len(value) > MOST_DIGITS for value in self.values)
 
     @property

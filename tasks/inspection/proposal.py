@@ -1,7 +1,7 @@
 """Puts a section of params.yaml together, complete, and says of each choice why."""
 
 from math import ceil
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,10 +11,9 @@ from tasks.inspection.census import Census
 from tasks.inspection.contents import Contents
 from tasks.inspection.findings import Line
 from tasks.inspection.recipes import Recipe, Sections
-from tasks.inspection.request import THINGS, Layout, Request
+from tasks.inspection.request import STRATEGIES, THINGS, Layout, Request
 from tasks.inspection.splitting import Division, divided
 
-STRATEGIES = ("head", "partial", "scratch")
 STEPS_LEAST, EPOCHS_MOST = 200, 20
 """Few samples are gone through more often, up to so many times, until so many steps were taken."""
 REFUSED_MARGIN = 0.01
@@ -128,7 +127,7 @@ def _texts(preprocess: Sections, contents: Contents) -> tuple[Sections, list[Lin
     wanted = TOKENS_STEP * ceil(float(np.quantile(contents.sizes, 0.95)) / TOKENS_STEP)
     tokens = min(wanted, max(TOKENS_MOST, preprocess["tokens"]))
     cut = int((contents.sizes > tokens).sum())
-    told = f"the first {tokens} tokens" + (f"; about {cut / len(contents.sizes):.0%} of the texts are longer" if cut else "")
+    told = f"the first {tokens} tokens" + _longer(cut, len(contents.sizes))
     return preprocess | {"tokens": tokens}, [("texts", told)]
 
 
@@ -139,8 +138,12 @@ def _recordings(preprocess: Sections, contents: Contents) -> tuple[Sections, lis
     window = min(max(ceil(float(np.quantile(contents.sizes, 0.95))), 1), WINDOW_MOST)
     limit = max(float(preprocess["duration_limit_seconds"]), float(ceil(2 * contents.sizes.max())))
     cut = int((contents.sizes > window).sum())
-    told = f"the first {window} s" + (f"; {cut / len(contents.sizes):.0%} of the recordings are longer" if cut else "")
+    told = f"the first {window} s" + _longer(cut, len(contents.sizes))
     return preprocess | {"window_seconds": window, "duration_limit_seconds": limit}, [("recordings", told)]
+
+
+def _longer(cut: int, looked: int) -> str:
+    return f"; {cut:,} of {looked:,} looked at are longer and will be cut" if cut else "; none is longer"
 
 
 FITTED = {"image": _images, "text": _texts, "audio": _recordings}
@@ -165,5 +168,3 @@ def _reasons(
         *why,
         ("metric", f"{metric}{flatters}, its interval by {division.interval_by}"),
     ]
-
-

@@ -45,8 +45,8 @@ def recipe(root: Path, modality: str, objective: str, backbone: str | None) -> R
             f"{config.PARAMS}: no data set of modality {modality} with a training of strategy partial, whose values a "
             "new one could begin with; take one from the project's first version: git show HEAD:params.yaml"
         )
-    wanted = (backbone, objective)
-    best = max(known, key=lambda entry: [entry[1][key] == value for key, value in zip(("backbone", "objective"), wanted, strict=True)])
+    wanted = {"backbone": backbone, "objective": objective}
+    best = max(known, key=lambda entry: [entry[1][key] == value for key, value in wanted.items()])
     name, dataset, partial = best
     partial = partial | {"objective": objective, "loss": _loss(partial["loss"], objective)}
     scratch = partial | {"strategy": "scratch", "head": None, "blocks": None, "unfreeze_every": None, "adapters": None}

@@ -12,6 +12,8 @@ from tasks.sources import Refused, Sample
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 MODALITIES = ("image", "text", "audio")
 OBJECTIVES = ("classification", "regression")
+STRATEGIES = ("head", "partial", "scratch")
+"""The trainings of a new data set."""
 THINGS = {"image": "pictures", "text": "texts", "audio": "recordings"}
 
 
@@ -63,9 +65,13 @@ def check(request: Request, content: dict[str, Any]) -> None:
     """Raise ConfigError where the name is none, is taken, or an option is none that there is."""
     if not NAME.fullmatch(request.name):
         raise ConfigError(f"{request.name!r} is no name: write letters, digits, - and _ only, e.g. birds-2026")
-    for kind in ("datasets", "trainings"):
-        if request.name in (content.get(kind) or {}):
-            raise ConfigError(f"params.yaml has {kind}.{request.name} already; choose another name, or {_mend(request)}")
+    if request.name in (content.get("datasets") or {}):
+        mend = f"choose another name, or take it out first: transfer remove {request.name}"
+        raise ConfigError(f"params.yaml has a data set {request.name} already; {mend}")
+    wanted = [f"{request.name}-{strategy}" for strategy in STRATEGIES]
+    taken = [name for name in content.get("trainings") or {} if name in wanted]
+    if taken:
+        raise ConfigError(f"params.yaml has a training {taken[0]} already; choose another name")
     if (request.root / "data" / request.name).exists():
         raise ConfigError(f"data/{request.name} is there already; choose another name, or move that folder away")
     for option, given, known in (
@@ -75,7 +81,3 @@ def check(request: Request, content: dict[str, Any]) -> None:
     ):
         if given is not None and given not in known:
             raise ConfigError(f"{option} {given}: there are {', '.join(known)}")
-
-
-def _mend(request: Request) -> str:
-    return f"take it out first: transfer remove {request.name}"

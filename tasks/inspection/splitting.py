@@ -1,6 +1,6 @@
 """Chooses how a data set is split: groups whole, every class in every split, enough in the test."""
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -49,13 +49,13 @@ def divided(name: str, census: Census, declared: bool) -> Division:
     return found._replace(reasons=[*why, *found.reasons])
 
 
-def _by_hash(name: str, census: Census, by: str) -> Division | None:
+def _by_hash(name: str, census: Census, by: Literal["group", "sample"]) -> Division | None:
     """Try salts, NAME, NAME-2 ...: the first one by which every class that can stands in every split."""
     test = min(max(np.ceil(20 * TEST_WANTED / max(len(census.table), 1)) / 20, TEST_LEAST), TEST_MOST)
     tried: list[tuple[float, int, HashSplit, pd.Series[Any]]] = []
     for number in range(1, SALTS + 1):
         salt = name if number == 1 else f"{name}-{number}"
-        split = HashSplit(kind="hash", by="group" if by == "group" else "sample", salt=salt, validation=VALIDATION, test=test)
+        split = HashSplit(kind="hash", by=by, salt=salt, validation=VALIDATION, test=test)
         places = placed(census, split)
         if places is not None:
             tried.append((_fault(census, places, split), number, split, places))

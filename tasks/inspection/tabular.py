@@ -17,8 +17,8 @@ def layout(request: Request, path: Path) -> Layout:
     if read.empty:
         raise SourceError(f"{path.name}: is empty; expected a row per sample")
     found = columns.choose(read, path.name, request, lambda cell: _is_file(path.parent, cell))
-    settings = Columns(**found.columns)  # type: ignore[arg-type] - a content and a label are always among them
-    said = [*_told(path.name, found), *found.said]
+    settings = Columns.model_validate(found.columns)
+    said = [*told(path.name, found), *found.said]
     if not found.path:
         source = {"kind": "table", "path": request.written(path), "content": "text", "columns": found.columns}
         rows = table.samples(path, settings, None)
@@ -34,13 +34,11 @@ def beside(request: Request, path: Path, folder: Path) -> Layout | None:
     found = columns.choose(read, path.name, request, lambda cell: _is_file(folder, cell))
     if not found.path:
         return None
-    return _of_files(request, path, folder, os.path.relpath(path, folder), found, _told(path.name, found) + found.said)
+    return _of_files(request, path, folder, os.path.relpath(path, folder), found, told(path.name, found) + found.said)
 
 
-def _of_files(
-    request: Request, path: Path, folder: Path, name: str, found: columns.Chosen, said: list[str]
-) -> Layout:
-    settings = Columns(**found.columns)  # type: ignore[arg-type] - a content and a label are always among them
+def _of_files(request: Request, path: Path, folder: Path, name: str, found: columns.Chosen, said: list[str]) -> Layout:
+    settings = Columns.model_validate(found.columns)
     rows = table.samples(path, settings, folder)
     source = {"kind": "folder", "path": request.written(folder), "table": name, "columns": found.columns}
     if name.startswith(".."):
@@ -61,6 +59,7 @@ def _is_file(folder: Path, cell: str) -> bool:
     return bool(cell) and len(cell) < 1024 and "\0" not in cell and (folder / cell).is_file()
 
 
-def _told(name: str, found: columns.Chosen) -> list[str]:
+def told(name: str, found: columns.Chosen) -> list[str]:
+    """Return the sentence that says which column is what."""
     roles = ", ".join(f"{role} from column {column}" for role, column in found.columns.items() if column is not None)
     return [f"{name}: {roles}"]

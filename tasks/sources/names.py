@@ -25,7 +25,7 @@ def licence(source: NamesSource) -> None:
 
 
 def find(source: NamesSource, root: Path, scratch: Path) -> list[Sample | Refused]:
-    """Find the files below the folder; one whose path does not match the pattern is refused. Hidden ones are ignored."""
+    """Find the files below the folder; what does not match the pattern is refused. Hidden files are ignored."""
     place = root / source.path
     if not place.is_dir():
         raise SourceError(f"{source.path}: there is no such folder")
