@@ -79,7 +79,7 @@ class NamesSource(Section):
 
     kind: Literal["names"]
     path: Path
-    pattern: Annotated[str, Field(pattern="^([^{]*[{](label|group|split)[}])*[^{]*$"), Field(pattern="[{]label[}]")]
+    pattern: Annotated[str, Field(pattern="^([^{}]|[{](group|split)[}])*[{]label[}]([^{}]|[{](group|split)[}])*$")]
 
 
 class UrlSource(Section):

@@ -66,7 +66,7 @@ def choose(table: pd.DataFrame, name: str, request: Request, is_file: Callable[[
     files = [column for column in left if column not in taken and names_files(part[column], is_file)]
     content = request.content or _only(files) or _text(part, [column for column in left if column not in taken], name)
     split, told = _split(table, [column for column in left if column not in (content, *taken)])
-    rest = [column for column in left if column not in (content, split)]
+    rest = [column for column in left if column not in (content, split, *told)]
     label = request.label or _label(part, [column for column in rest if column != request.group], name)
     confidence = _confidence(part, [column for column in rest if column not in (label, request.group)])
     repeated = {
@@ -77,7 +77,7 @@ def choose(table: pd.DataFrame, name: str, request: Request, is_file: Callable[[
     group = request.group or _named(repeated, GROUPS)
     columns = {"content": content, "label": label, "group": group, "split": split, "confidence": confidence}
     others = {column: count for column, count in repeated.items() if column != group}
-    return Chosen(columns, content in files, told, others)
+    return Chosen(columns, content in files, list(told.values()), others)
 
 
 def names_files(cells: "pd.Series[Any]", is_file: Callable[[str], bool]) -> bool:
@@ -137,16 +137,17 @@ def _repeats(cells: "pd.Series[Any]") -> bool:
     return len(filled) == len(cells) and 3 <= filled.nunique() <= len(filled) / 2
 
 
-def _split(table: pd.DataFrame, left: list[str]) -> tuple[str | None, list[str]]:
+def _split(table: pd.DataFrame, left: list[str]) -> tuple[str | None, dict[str, str]]:
     """Return the column that says train, validation and test; where one says something alike, why it is not used."""
     for column in left:
         values = set(table[column].str.strip().unique()) if table[column].head(LOOKED).nunique() <= 4 else set()
         if values == set(SPLITS):
-            return column, []
+            return column, {}
         if "train" in {value.lower() for value in values}:
             shown = ", ".join(sorted(values))
-            return None, [f"column {column} says {shown}: not used, a split by column needs {', '.join(SPLITS)}"]
-    return None, []
+            needed = f"not used, a split by column needs {', '.join(SPLITS)}"
+            return None, {column: f"column {column} says {shown}: {needed}"}
+    return None, {}
 
 
 def _confidence(part: pd.DataFrame, left: list[str]) -> str | None:

@@ -7,8 +7,8 @@ SEPARATORS = "_-. "
 SAME = 0.95
 """The share of names that must be built alike."""
 MOST_CLASSES = 200
-MOST_DIGITS = 3
-"""A longer number is a date, a time or an identity."""
+LONG = re.compile(r"\d{4}")
+"""A number so long is a date, a time or an identity."""
 
 
 class Part(NamedTuple):
@@ -21,7 +21,7 @@ class Part(NamedTuple):
     def tells(self) -> bool:
         """Whether it can be a label: few values, each of many names, more than one of them, and no dates."""
         few = 2 <= len(self.values) <= min(MOST_CLASSES, self.names // 5)
-        return few and not any(value.isdigit() and len(value) > MOST_DIGITS for value in self.values)
+        return few and not any(LONG.search(value) for value in self.values)
 
     @property
     def words(self) -> bool:

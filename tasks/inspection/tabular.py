@@ -56,7 +56,10 @@ def modality_of(name: str) -> str | None:
 
 
 def _is_file(folder: Path, cell: str) -> bool:
-    return bool(cell) and len(cell) < 1024 and "\0" not in cell and (folder / cell).is_file()
+    try:
+        return bool(cell) and "\0" not in cell and (folder / cell).is_file()
+    except OSError:  # a text is too long for a name
+        return False
 
 
 def told(name: str, found: columns.Chosen) -> list[str]:

@@ -53,6 +53,9 @@ def samples(place: Path, pattern: str) -> Iterator[Sample | Refused]:
 
 
 def compiled(pattern: str) -> re.Pattern[str]:
-    """Return a pattern as a regular expression of paths below the folder."""
+    """Return a pattern as a regular expression of paths below the folder; SourceError where a part stands twice."""
+    twice = [part for part in ("{label}", "{group}", "{split}") if pattern.count(part) > 1]
+    if twice:
+        raise SourceError(f"pattern {pattern}: {twice[0]} stands there twice; write * for one of them")
     parts = re.split("({label}|{group}|{split}|[*]{1,2})", pattern)
     return re.compile("".join(PARTS.get(part, re.escape(part)) for part in parts))
