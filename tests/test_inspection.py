@@ -281,7 +281,7 @@ FAULTS: dict[str, tuple[dict[str, str], dict[str, str], str]] = {
     "a label for a folder": (
         {"heron/1.png": ""},
         {"label": "species"},
-        r"--label species: own is read without a table",
+        r"--label species: own is read without",
     ),
     "another modality": ({"heron/1.png": ""}, {"modality": "audio"}, r"own: holds no recordings, but 1 \.png"),
     "a pattern that fits nothing": ({"a.png": ""}, {"label": "{label}_*"}, r"no file matches the pattern"),
