@@ -64,6 +64,39 @@ def status(names: Names = None) -> None:
 
 
 @app.command()
+def new(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What the data set is to be called.")],
+    address: Annotated[str, typer.Option("--from", help="A folder, a table, s3://..., or a database's variable.")],
+    modality: Annotated[str | None, typer.Option(help="image, text or audio; else found out.")] = None,
+    objective: Annotated[str | None, typer.Option(help="classification or regression; else found out.")] = None,
+    label: Annotated[str | None, typer.Option(help="The label's column, or a pattern of names: '{label}_*'.")] = None,
+    content: Annotated[str | None, typer.Option(help="The column of texts, or of files' names.")] = None,
+    group: Annotated[str | None, typer.Option(help="The column that says what belongs together.")] = None,
+    query: Annotated[str | None, typer.Option(help="SQL; --from then names a variable with the address.")] = None,
+    backbone: Annotated[str | None, typer.Option(help="An entry of backbones in params.yaml.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Write what is proposed without asking.")] = False,
+) -> None:
+    """Look at data, say what was found, and write a section for it into params.yaml."""
+    from flows import newcomer
+    from tasks.inspection.request import Request
+
+    root = Path.cwd()
+    request = Request(root, name, address, modality, objective, label, content, group, query, backbone)
+    sys.exit(newcomer.new(request, yes))
+
+
+@app.command()
+def remove(
+    name: Annotated[str, typer.Argument(metavar="NAME")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Take a data set out of params.yaml, with all that was made of it; its source stays untouched."""
+    from flows import newcomer
+
+    sys.exit(newcomer.remove(Path.cwd(), name, yes))
+
+
+@app.command()
 def rank(dataset: str) -> None:
     """Tell which of a data set's candidate backbones suits it, by their frozen features, without training."""
     from flows import ranking

@@ -49,6 +49,15 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
+def span(low: float, high: float) -> str:
+    """Return a range of seconds as people say it: 20 to 50 s, 3 to 8 min, 1.5 to 4.0 h."""
+    if high < 120:
+        return f"{low:.0f} to {high:.0f} s"
+    if high < 7200:
+        return f"{low / 60:.0f} to {high / 60:.0f} min" if low >= 60 else f"{low:.0f} s to {high / 60:.0f} min"
+    return f"{low / 3600:.1f} to {high / 3600:.1f} h"
+
+
 def table(title: str, columns: list[str], rows: list[list[Any]]) -> None:
     """Print rows under column names; on a terminal framed lightly, elsewhere as plain text."""
     from rich.box import SIMPLE_HEAD

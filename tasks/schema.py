@@ -82,6 +82,18 @@ class TableSource(Section):
     columns: "Columns"
 
 
+class NamesSource(Section):
+    """A folder whose files' paths, matched by `pattern`, say the label and, if they are there, group and split.
+
+    `{label}`, `{group}` and `{split}` stand for a part of a name, `*` for anything within a name, `**` across folders:
+    `{label}_{group}_*` reads 7_jackson_32.wav, `{split}/{label}/**` reads train/heron/1.jpg.
+    """
+
+    kind: Literal["names"]
+    path: Path
+    pattern: Annotated[str, Field(pattern="^([^{}]|[{](group|split)[}])*[{]label[}]([^{}]|[{](group|split)[}])*$")]
+
+
 class UrlSource(Section):
     """An archive (zip, tar) or a table at an address (http, https, file), pinned by its sha256."""
 
@@ -145,7 +157,8 @@ class Columns(Section):
 
 
 Source = Annotated[
-    FolderSource | TableSource | UrlSource | SqlSource | RemoteSource | PackageSource, Discriminator("kind")
+    FolderSource | NamesSource | TableSource | UrlSource | SqlSource | RemoteSource | PackageSource,
+    Discriminator("kind"),
 ]
 
 

@@ -12,6 +12,9 @@ from ruamel.yaml.error import YAMLError
 from tasks.errors import ConfigError
 
 MERGE = "<<"
+INDENT = "  "
+WIDTH = 100
+"""Columns of a written line; what stands before an entry of a section comes on top."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,13 @@ class Node:
         """Tell whether this is nothing at all: null or an empty pair of braces."""
         nothing = self.kind == "scalar" and self.value in ("", "null", "~")
         return nothing or (self.kind == "mapping" and not self.children)
+
+    def aliases(self) -> Iterator["Node"]:
+        """Yield each alias at or below this node."""
+        if self.kind == "alias":
+            yield self
+        for child in self.children:
+            yield from child.aliases()
 
     def pairs(self) -> Iterator[tuple["Node", "Node"]]:
         """Yield each key of a mapping with its value; nothing of any other node."""
@@ -54,6 +64,10 @@ class Tree:
     def entry(self, key: str) -> tuple[Node, Node] | None:
         """Return a top-level key and its value, as they stand in the text."""
         return next((pair for pair in self.root.pairs() if pair[0].value == key), None) if self.root else None
+
+    def anchors(self) -> dict[str, Node]:
+        """Return what each anchor of the text names."""
+        return dict(self._anchors)
 
     def reached(self, path: list[str]) -> Node | None:
         """Return the value at a path of keys, through aliases and merge keys, at the place where it is written."""
@@ -114,6 +128,27 @@ def as_block(value: Mapping[str, Any]) -> str:
     writer.representer.sort_base_mapping_type_on_output = False
     writer.dump(dict(value), stream)
     return stream.getvalue()
+
+
+def as_lines(value: Mapping[str, Any], width: int = WIDTH) -> str:
+    """Return a mapping as lines of YAML: what fits into a line of `width` stands in one, in braces or brackets."""
+    lines = []
+    for key, inner in value.items():
+        line = _in_a_line({key: inner})
+        if isinstance(inner, Mapping) and len(line) > width:
+            below = as_lines(inner, width - len(INDENT)).splitlines()
+            lines += [f"{scalar(key)}:", *(f"{INDENT}{one}" for one in below)]
+        else:
+            lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+def _in_a_line(value: Mapping[str, Any]) -> str:
+    writer, stream = YAML(typ="safe", pure=True), io.StringIO()
+    writer.default_flow_style, writer.width = True, 100_000
+    writer.representer.sort_base_mapping_type_on_output = False
+    writer.dump(dict(value), stream)
+    return stream.getvalue().strip()[1:-1]
 
 
 def scalar(text: str) -> str:

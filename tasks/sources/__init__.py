@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Protocol, cast
 
 SOURCES = {
     "folder": "tasks.sources.folder",
+    "names": "tasks.sources.names",
     "table": "tasks.sources.table",
     "url": "tasks.sources.url",
     "package": "tasks.sources.package",

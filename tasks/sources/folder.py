@@ -25,13 +25,13 @@ def find(source: FolderSource, root: Path, scratch: Path) -> list[Sample | Refus
         if source.columns is None:
             raise ConfigError(f"ingest.source.columns: is null, but the table {source.table} needs them")
         return table.samples(folder / source.table, source.columns, folder)
-    found = [_sample(folder, path) for path in _files(folder)]
+    found = [_sample(folder, path) for path in walk(folder)]
     if not any(isinstance(sample, Sample) for sample in found):
         raise SourceError(f"{source.path}: {_nothing(found)}; expected a folder per class, or name a table")
     return found
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def walk(folder: Path) -> Iterator[Path]:
     """Yield every file below `folder` that is not hidden, in the order of their names."""
     for place, folders, names in os.walk(folder, onerror=_unreadable):
         folders[:] = sorted(name for name in folders if not _is_litter(name))

@@ -1,0 +1,1 @@
+"""What a user's data is, found by looking, and the section of params.yaml that it would need."""

@@ -1,0 +1,95 @@
+"""Chooses how a data set is split: groups whole, every class in every split, enough in the test."""
+
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from tasks.errors import SourceError
+from tasks.inspection.census import Census, placed
+from tasks.schema import ColumnSplit, HashSplit, Split
+from tasks.sources.splits import SPLITS
+
+VALIDATION = 0.15
+TEST_LEAST, TEST_MOST, TEST_WANTED = 0.15, 0.25, 100
+"""The share of the test split: so that it has so many samples, between these bounds."""
+SALTS = 200
+GROUPS_FOR_INTERVALS = 10
+"""With fewer groups in the test split, drawing groups anew says nothing of the spread."""
+
+
+class Division(NamedTuple):
+    """The `split` of params.yaml, what an interval is drawn by, samples per split, and why."""
+
+    split: dict[str, Any]
+    interval_by: str
+    counts: dict[str, int]
+    reasons: list[str]
+
+
+def divided(name: str, census: Census, declared: bool) -> Division:
+    """Choose the split of data set `name`, by what its rows declare where they do and it holds.
+
+    SourceError where there are too few samples to split.
+    """
+    if declared:
+        split: Split = ColumnSplit(kind="column")
+        places = placed(census, split)
+        if places is not None:
+            return _division(census, split, places, ["as the data declares it"])
+    groups = census.table["group"]
+    if (groups != "").all() and 3 <= groups.nunique() < len(groups):
+        found = _by_hash(name, census, "group")
+        if found is not None:
+            return found
+    why = ["the groups are too few to stand in three splits"] if groups.nunique() > 1 else []
+    found = _by_hash(name, census, "sample")
+    if found is None:
+        raise SourceError(f"{len(census.table):,} usable samples are too few for train, validation and test")
+    return found._replace(reasons=[*why, *found.reasons])
+
+
+def _by_hash(name: str, census: Census, by: Literal["group", "sample"]) -> Division | None:
+    """Try salts, NAME, NAME-2 ...: the first one by which every class that can stands in every split."""
+    test = min(max(np.ceil(20 * TEST_WANTED / max(len(census.table), 1)) / 20, TEST_LEAST), TEST_MOST)
+    tried: list[tuple[float, int, HashSplit, pd.Series[Any]]] = []
+    for number in range(1, SALTS + 1):
+        salt = name if number == 1 else f"{name}-{number}"
+        split = HashSplit(kind="hash", by=by, salt=salt, validation=VALIDATION, test=test)
+        places = placed(census, split)
+        if places is not None:
+            tried.append((_fault(census, places, split), number, split, places))
+            if tried[-1][0] == 0:
+                break
+    if not tried:
+        return None
+    fault, number, split, places = min(tried, key=lambda entry: entry[:2])
+    reasons = [f"by a hash of the {'group' if by == 'group' else 'content'}: what is added later moves nothing"]
+    if fault:
+        reasons.append(f"none of {SALTS} salts puts every class into every split in these shares; this one comes near")
+    elif number > 1:
+        reasons.append(f"salt {split.salt}: the first of {name}, {name}-2 ... with every class in every split")
+    return _division(census, split, places, reasons)
+
+
+def _fault(census: Census, places: "pd.Series[Any]", split: HashSplit) -> float:
+    """Return 0 for a split in which each class with 3 samples stands everywhere, of about the sizes asked for."""
+    labels = census.table["label"]
+    missing = 0
+    if not pd.api.types.is_float_dtype(labels):
+        counted = pd.crosstab(labels, places)
+        missing = int((counted[counted.sum(axis=1) >= 3] == 0).to_numpy().sum())
+    shares = places.value_counts(normalize=True)
+    wanted = {"test": split.test, "validation": split.validation}
+    off = max(abs(float(shares.get(name, 0.0)) / share - 1) for name, share in wanted.items())
+    return missing + (off if off > 0.5 else 0.0)
+
+
+def _division(census: Census, split: Split, places: "pd.Series[Any]", reasons: list[str]) -> Division:
+    groups = census.table["group"][places == "test"]
+    several = bool((census.table["group"] != "").all()) and groups.nunique() < len(groups)
+    by = "group" if several and groups.nunique() >= GROUPS_FOR_INTERVALS else "sample"
+    if several and by == "sample":
+        reasons = [*reasons, f"only {groups.nunique()} of the groups in the test: its interval says nothing of others"]
+    counts = {name: int((places == name).sum()) for name in SPLITS}
+    return Division(split.model_dump(), by, counts, reasons)
