@@ -44,6 +44,10 @@ class RegistryError(TransferError):
     """The registry has no such model, version or alias, or cannot be reached."""
 
 
+class ReportError(TransferError):
+    """There is nothing yet that a report could tell: run what it rests on first."""
+
+
 class BadSample(Exception):  # noqa: N818 - a verdict on one sample, not an error of the run
     """One sample is unusable: it is refused with this reason and the rest go on."""
 

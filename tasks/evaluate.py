@@ -10,7 +10,7 @@ import numpy as np
 
 from tasks import objectives
 from tasks.errors import ConfigError
-from tasks.evaluation import bootstrap, saved
+from tasks.evaluation import bootstrap, explanations, saved
 from tasks.evaluation.comparison import Outputs, Trial
 from tasks.evaluation.findings import Findings
 from tasks.evaluation.saved import Saved
@@ -28,20 +28,23 @@ Rows = dict[str, Array]
 
 
 def evaluate(params: AnyDataset, workspace: Workspace) -> Path:
-    """Measure the trainings that `params.evaluate` names; write metrics, predictions, errors and plots."""
+    """Measure the trainings that `params.evaluate` names; write metrics, predictions, errors, explanations and plots."""
     devices.threads()
     prepared = Prepared(workspace.prepared)
     rows = {split: prepared.needed(split, params.name) for split in SPLITS}
     openings = workspace.count_test_opening()
     findings = _find(params, workspace, prepared, rows)
     counts = {split: len(numbers) for split, numbers in rows.items()}
+    explained = explanations.explain(findings, prepared, rows["test"], params.evaluate.explained)
     with workspace.replacing(workspace.evaluation) as folder:
         _write(findings, folder, params, counts)
+        explanations.write(explained, folder / "explanations")
     _remember(findings, workspace)
     answered = counts["validation"] + counts["test"]
     reused = answered * sum(model.frozen for model in findings.models.values())
     predicted = answered * len(findings.models) - reused
     told = {"predicted": predicted, "reused": reused, "test_openings": openings, "said": findings.said()}
+    told |= {"explained": len(explained.samples), "explaining_seconds": explained.seconds}
     workspace.record("evaluate", counts | told)
     return workspace.evaluation
 

@@ -1,0 +1,122 @@
+"""Where the model comes from, what it cost, and how it is used."""
+
+import io
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from tasks.config import PARAMS, read_yaml
+from tasks.reporting import words
+from tasks.reporting.gather import Gathered
+
+PACKAGES = ("torch", "transformers", "timm", "scikit-learn", "numpy", "captum")
+"""The libraries whose version can change a result."""
+DIGITS = 12
+"""How much of a digest a reader compares by eye; the whole stands in the tooltip and in the page's text."""
+
+
+def date(found: Gathered) -> str:
+    """Return the day the best training began, by its run (UTC); empty where that is not known."""
+    started = found.origin.get("started")
+    return datetime.fromtimestamp(started / 1000, UTC).strftime("%d %B %Y").lstrip("0") if started else ""
+
+
+def lineage(found: Gathered) -> dict[str, Any]:
+    """Return facts by name, each a list of texts, the section of params.yaml, and the versions installed now."""
+    tags, backbone = found.origin, found.params.backbone
+    registered = found.counters.get("register", {})
+    digest = tags.get("data_md5")
+    facts = {
+        "Training": [found.best, f"began {_time(tags['started'])}" if "started" in tags else ""],
+        "Data": [
+            tags.get("data_path", ""),
+            f"{int(tags['data_samples']):,} samples" if "data_samples" in tags else "",
+            f"DVC md5 {digest}" if digest else "",
+            f"manifest sha256 {tags['manifest_sha256']}" if "manifest_sha256" in tags else "",
+        ],
+        "Backbone": [backbone.name, f"sha256 {backbone.sha256}", f"licence {backbone.licence}"],
+        "Code": [
+            f"commit {tags['git_commit']}" if "git_commit" in tags else "",
+            f"{tags['git_diff_lines']} changed lines, kept with the run" if tags.get("git_diff_lines", "0") != "0" else "",
+        ],
+        "MLflow run": [str(registered.get("run_id", ""))],
+        "Registered": [f"version {registered['version']}, {registered['alias']}" if "version" in registered else ""],
+        "Installed now": [", ".join(_versions())],
+    }
+    kept = {name: [text for text in texts if text] for name, texts in facts.items()}
+    return {"facts": {name: texts for name, texts in kept.items() if texts}, "params": _params(found)}
+
+
+def _time(milliseconds: int) -> str:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _versions() -> list[str]:
+    found = []
+    for name in PACKAGES:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _params(found: Gathered) -> str:
+    """Return the sections of params.yaml that the best training rests on, as YAML; empty where the file is gone."""
+    path = found.workspace.root / PARAMS
+    content = read_yaml(path) if path.exists() else {}
+    wanted = {"datasets": found.params.name, "trainings": found.best}
+    sections = {kind: {name: content[kind][name]} for kind, name in wanted.items() if name in content.get(kind, {})}
+    stream = io.StringIO()
+    writer = YAML(typ="safe", pure=True)
+    writer.default_flow_style = False
+    writer.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    if sections:
+        writer.dump(sections, stream)
+    return stream.getvalue()
+
+
+def cost(found: Gathered) -> dict[str, Any]:
+    """Return seconds and peak memory of each stage as it last ran, and their sum."""
+    timed = {name: one for name, one in found.counters.items() if "seconds" in one}
+    most = max((one["seconds"] for one in timed.values()), default=0.0) or 1.0
+    rows = [
+        {
+            "stage": name,
+            "time": words.duration(one["seconds"]),
+            "share": round(100 * one["seconds"] / most, 1),
+            "memory": f"{one['peak_mebibytes']:,} MiB" if "peak_mebibytes" in one else "–",
+        }
+        for name, one in timed.items()
+    ]
+    whole = sum(one["seconds"] for one in timed.values())
+    explaining = found.counters.get("evaluate", {}).get("explaining_seconds")
+    return {
+        "rows": rows,
+        "whole": words.duration(whole),
+        "explaining": words.duration(explaining) if explaining else None,
+        "peak": f"{max((one.get('peak_mebibytes', 0) for one in timed.values()), default=0):,} MiB",
+    }
+
+
+QUESTIONS = {"image": "photo.jpg", "text": "texts.csv", "audio": "recording.wav"}
+TASKS = {"image": "image-classification", "audio": "audio-classification"}
+
+
+def usage(found: Gathered) -> dict[str, Any]:
+    """Return the commands that ask the model."""
+    modality = found.params.modality
+    model = found.workspace.model(found.best).relative_to(found.workspace.root).as_posix()
+    stock = found.params.objective == "classification" and modality in TASKS
+    return {
+        "commands": [
+            f"transfer predict {found.params.name} {QUESTIONS[modality]}",
+            f"transfer predict {found.params.name} {QUESTIONS[modality]} --output answers.csv",
+            f"transfer show {found.params.name}@champion",
+        ],
+        "python": f'transformers.pipeline("{TASKS[modality]}", model="{model}")' if stock else None,
+        "registered": "version" in found.counters.get("register", {}),
+        "alias": found.counters.get("register", {}).get("alias"),
+    }
