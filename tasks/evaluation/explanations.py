@@ -41,7 +41,7 @@ def explain(findings: Findings, prepared: Prepared, test: Array, most: int) -> E
     reads, explains = modality(model.pipeline["modality"]), explainer(model.pipeline["modality"])
     telling = findings.telling(most)
     if not len(telling):
-        return Explained(findings.best, explains.METHOD, [], None, 0.0)
+        return Explained(findings.best, "", [], None, 0.0)
     network = networks.load(model.directory).to(devices.device()).eval()
     network.requires_grad_(False)
     targets = findings.outputs[findings.best].test.argmax(axis=1) if "labels" in findings.trial.facts else None
@@ -56,7 +56,7 @@ def explain(findings: Findings, prepared: Prepared, test: Array, most: int) -> E
         samples.append(rounded(told | parts))
         maps += [] if found.map is None else [found.map]
     seconds = round(time.monotonic() - started, 1)
-    return Explained(findings.best, explains.METHOD, samples, np.stack(maps) if maps else None, seconds)
+    return Explained(findings.best, found.method, samples, np.stack(maps) if maps else None, seconds)
 
 
 def write(explained: Explained, folder: Path) -> None:

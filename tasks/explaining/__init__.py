@@ -25,20 +25,18 @@ class Explanation(NamedTuple):
     Of pictures and recordings a `map` float32 [rows, columns] laid over the whole sample: top to bottom and left to
     right, or low to high and early to late. Of texts `words`, each with its part. `value` is the number explained,
     `nothing` the same number for the empty sample, null where the method compares with none; otherwise all parts
-    add up to value - nothing.
+    add up to value - nothing. `method` says in words how it was found.
     """
 
     map: Array | None
     words: list[tuple[str, float]]
     value: float
     nothing: float | None
+    method: str
 
 
 class Explainer(Protocol):
-    """Each entry of EXPLAINERS is a module with this text and this function."""
-
-    METHOD: str
-    """How it is found, in words for the page."""
+    """Each entry of EXPLAINERS is a module with this function."""
 
     def explain(self, network: "Network", batch: "Batch", directory: Path, target: int | None) -> Explanation:
         """Explain the answer to a batch of one, in float32; the network is in evaluation mode and learns nothing.

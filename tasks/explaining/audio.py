@@ -28,7 +28,7 @@ def explain(network: Network, batch: Batch, directory: Path, target: int | None)
     rest = {key: tensor for key, tensor in batch.items() if key != name}
     silence = torch.zeros_like(sample) if sample.ndim == 2 else sample.amin().expand_as(sample).contiguous()
     found, value, empty = parts(asking(network, name, rest, target), sample, silence)
-    return Explanation(cells(_over_time(found[0], name), CELLS), [], value, empty)
+    return Explanation(cells(_over_time(found[0], name), CELLS), [], value, empty, METHOD)
 
 
 def _over_time(found: Tensor, name: str) -> Array:

@@ -9,17 +9,18 @@ from torch import Tensor
 from tasks.explaining import score
 from tasks.neural.networks import Network
 
-STEPS = 64
+STEPS = 32
 """Points of the Gauss-Legendre quadrature between the empty sample and the sample."""
-AT_ONCE = 8
-"""How many of them are computed together, so that a long recording fits in memory."""
+NUMBERS_AT_ONCE = 2**20
+"""How many numbers of them are computed together, so that a long recording fits in memory."""
 
 
 def parts(ask: Callable[[Tensor], Tensor], sample: Tensor, nothing: Tensor) -> tuple[Tensor, float, float]:
     """Return the part of each number of `sample` [1, ...], and what `ask` [B] says of it and of `nothing`."""
     from captum.attr import IntegratedGradients
 
-    found = IntegratedGradients(ask).attribute(sample, nothing, n_steps=STEPS, internal_batch_size=AT_ONCE)
+    together = max(1, min(STEPS, NUMBERS_AT_ONCE // sample.numel()))
+    found = IntegratedGradients(ask).attribute(sample, nothing, n_steps=STEPS, internal_batch_size=together)
     with torch.no_grad():
         value, empty = (float(ask(one)) for one in (sample, nothing))
     return found.detach(), value, empty

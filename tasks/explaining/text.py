@@ -31,7 +31,7 @@ def explain(network: Network, batch: Batch, directory: Path, target: int | None)
     found, value, empty = parts(asking(network, "inputs_embeds", rest, target), sample, nothing)
     kept = ~special[0]
     each = found.sum(dim=-1)[0][kept].double().cpu().tolist()
-    return Explanation(None, words(known, tokens[0][kept].tolist(), each), value, empty)
+    return Explanation(None, words(known, tokens[0][kept].tolist(), each), value, empty, METHOD)
 
 
 def words(known: Any, tokens: Sequence[int], each: Sequence[float]) -> list[tuple[str, float]]:

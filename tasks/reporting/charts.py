@@ -14,7 +14,7 @@ from tasks.objectives import Array
 from tasks.reporting.words import minus
 
 WIDTH, HEIGHT = 360, 240
-LEFT, RIGHT, TOP, BOTTOM = 46, 12, 12, 40
+LEFT, RIGHT, TOP, BOTTOM = 44, 12, 30, 40
 POINTS = 1500
 """More dots than that hide one another."""
 
@@ -38,7 +38,10 @@ def axis(label: str, values: Iterable[float], share: bool = False) -> Axis:
     known = [value for value in values if np.isfinite(value)] or [0.0, 1.0]
     low, high = min(known), max(known)
     if high - low < 1e-12:
-        low, high = low - 0.5, high + 0.5
+        room = 0.05 if share else 0.5
+        low, high = low - room, high + room
+    if share:
+        low, high = max(low, 0.0), min(high, 1.0)
     step = _round_step((high - low) / 4)
     first, last = floor(low / step + 1e-9), ceil(high / step - 1e-9)
     ticks = [float(f"{number * step:.12g}") for number in range(first, last + 1)]
@@ -96,8 +99,7 @@ class Plane:
             y = self.y(tick)
             yield f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>'
             yield f'<text class="tick end" x="{LEFT - 6}" y="{y + 4}">{escape(self.up.told(tick))}</text>'
-        middle = (TOP + self.height - BOTTOM) / 2
-        yield f'<text class="label" transform="translate(11 {middle}) rotate(-90)">{escape(self.up.label)}</text>'
+        yield f'<text class="name" x="2" y="12">{escape(self.up.label)}</text>'
 
     def _marked_across(self) -> Iterable[str]:
         floor_y = self.height - BOTTOM
@@ -155,11 +157,11 @@ def scatter(truth: Array, answer: Array) -> Markup:
     return plane.drawn("Answers against the truth", f"{len(truth):,} samples; on the dashed line both are equal")
 
 
-def histogram(values: Array, label: str, title: str, zero: bool = False, bins: int = 24) -> Markup:
+def histogram(values: Array, label: str, title: str, zero: bool = False, bins: int = 24, height: int = 210) -> Markup:
     """Draw how many samples have which value; `zero` marks nought."""
     across = axis(label, values.tolist())
     counts, edges = np.histogram(values, bins=bins, range=(across.low, across.high))
-    plane = Plane(across, axis("samples", [0, float(counts.max())]), height=210)
+    plane = Plane(across, axis("samples", [0, float(counts.max())]), height)
     for count, left, right in zip(counts, edges[:-1], edges[1:], strict=True):
         if count:
             plane.bar(float(left), float(right), float(count), "fill")

@@ -17,8 +17,9 @@ from tasks.reporting.gather import Gathered
 
 LONGEST_TEXT = 1500
 """Characters of a text that are shown."""
-LOUDEST = 0.85
-"""How strong the strongest word's colour is."""
+
+SHOWN = ("picture", "explained", "silent", "size", "sound", "seconds", "text", "words", "altered")
+"""What a card can show; each modality has some of it."""
 
 
 @dataclass
@@ -88,11 +89,12 @@ def _card(shelf: Shelf, told: dict[str, Any], explained: dict[str, Any] | None, 
         "name": told["name"],
         "truth": told["truth"] if classes else words.number(float(told["truth"])),
         "answer": told["answer"] if classes else words.number(float(told["answer"])),
-        "sure": None if sure is None else words.percent(sure, 0),
+        "sure": None if sure is None else words.nearly(sure),
         "share": sure,
         "off": words.minus(f"{float(told['deviation']):+.3g}") if told.get("deviation") else None,
         "value": None if explained is None else words.minus(f"{explained['value']:+.2f}"),
         "nothing": None if not explained or explained["nothing"] is None else words.minus(f"{explained['nothing']:+.2f}"),
+        **dict.fromkeys(SHOWN),
         **shows(shelf, str(told["id"]), explained, parts),
     }
 
@@ -102,7 +104,7 @@ def _picture(shelf: Shelf, identity: str, explained: dict[str, Any] | None, part
     opened = _opened(shelf, identity)
     if opened is None:
         shelf.missing += 1
-        return {"picture": None}
+        return {}
     heated = None if parts is None or not parts.any() else media.with_heat(opened, parts)
     return {
         "picture": shelf.budget.uri("image/jpeg", media.picture(opened)),
@@ -136,11 +138,20 @@ def _text(shelf: Shelf, identity: str, explained: dict[str, Any] | None, parts: 
     loudest = max((abs(part) for _, part in known), default=0.0) or 1.0
     marked = [
         {"word": word, "part": words.minus(f"{part:+.2f}"), "kind": "for" if part > 0 else "against",
-         "strength": round(LOUDEST * 100 * abs(part) / loudest)}
+         "strength": round(100 * abs(part) / loudest)}
         for word, part in known
     ]  # fmt: skip
     cut = text is not None and len(text) > LONGEST_TEXT
-    return {"text": text[:LONGEST_TEXT] + ("…" if cut else "") if text else None, "words": marked}
+    return {
+        "text": text[:LONGEST_TEXT] + ("…" if cut else "") if text else None,
+        "words": marked,
+        "altered": bool(text) and _bare("".join(word for word, _ in known)) != _bare(text or ""),
+    }
+
+
+def _bare(text: str) -> str:
+    """Return a text without case and space: where only those differ, reading it twice tells nothing."""
+    return "".join(text.split()).lower()
 
 
 def _sound(shelf: Shelf, identity: str, explained: dict[str, Any] | None, parts: Array | None) -> dict[str, Any]:
@@ -149,15 +160,14 @@ def _sound(shelf: Shelf, identity: str, explained: dict[str, Any] | None, parts:
     window = float(shelf.found.params.preprocess.model_dump().get("window_seconds", media.LONGEST_SECONDS))
     played = _played(raw, window) if isinstance(raw, bytes) else None
     shelf.missing += played is None
+    shown = {"sound": None if played is None else shelf.budget.uri("audio/flac", played)}
     mel = None if arrays is None else arrays.get("mel")
-    seen = None if mel is None or mel.ndim != 2 else shelf.budget.uri("image/jpeg", media.spectrogram(mel))
-    marked = mel is not None and mel.ndim == 2 and parts is not None and parts.any()
-    return {
-        "sound": None if played is None else shelf.budget.uri("audio/flac", played),
-        "picture": seen,
-        "explained": shelf.budget.uri("image/jpeg", media.spectrogram(mel, parts)) if marked else None,  # type: ignore[arg-type]
-        "seconds": words.number(window),
-    }
+    if mel is None or mel.ndim != 2:
+        return shown
+    mel, parts, share = media.without_silent_end(mel, parts)
+    marked = None if parts is None or not parts.any() else shelf.budget.uri("image/jpeg", media.spectrogram(mel, parts))
+    seen = shelf.budget.uri("image/jpeg", media.spectrogram(mel))
+    return {**shown, "picture": seen, "explained": marked, "seconds": words.number(share * window, 2)}
 
 
 def _played(raw: bytes, window: float) -> bytes | None:
@@ -187,4 +197,4 @@ def _off(found: Gathered) -> str | None:
         total = sum(part for _, part in one["words"]) if whole is None else float(whole.sum(dtype="float64"))
         change = one["value"] - one["nothing"]
         gaps.append(abs(total - change) / max(abs(change), 0.1))
-    return words.percent(max(gaps)) if gaps else None
+    return f"{words.percent(max(max(gaps), 0.001))}" if gaps else None

@@ -8,6 +8,10 @@ from tasks.reporting.gather import Gathered
 from tasks.reporting.tracks import scale, track
 
 
+OFTEN = 5
+"""Looks at the test split above which the page warns that it may flatter."""
+
+
 def headline(found: Gathered) -> dict[str, Any]:
     """Return the sentence, the number, the comparison's rows and what is gained, each with what follows from it."""
     metric = found.metrics["metric"]
@@ -15,6 +19,7 @@ def headline(found: Gathered) -> dict[str, Any]:
     settings = found.params.evaluate.bootstrap
     return {
         "sentence": _sentence(metric, measured["value"], found.metrics["samples"]["test"]),
+        "verdict": _verdict(found),
         "metric": words.named(metric),
         "value": words.shown(measured["value"], metric),
         "between": words.between(measured, metric),
@@ -24,7 +29,8 @@ def headline(found: Gathered) -> dict[str, Any]:
         "rows": _rows(found, metric),
         "gains": _gains(found, metric),
         "others": _others(found, metric),
-        "openings": found.openings,
+        "openings": {0: "", 1: "once", 2: "twice"}.get(found.openings, f"{found.openings:,} times"),
+        "often": found.openings > OFTEN,
     }
 
 
@@ -39,6 +45,30 @@ def _sentence(metric: str, value: float | None, samples: int) -> str:
     if metric == "r2":
         return f"{asked} explains {words.percent(value)} of the differences between their values."
     return f"{asked} reaches a {words.named(metric)} of {words.shown(value, metric)}."
+
+
+def _verdict(found: Gathered) -> str:
+    """Say whether that is more than no model and, if something was fine-tuned, more than a frozen backbone."""
+    best, none = found.metrics["trainings"][found.best], words.BASELINES[found.params.objective]
+    over_none, over_head = best.get("gain_over_baseline"), best.get("gain_over_head")
+    told = [OVER_NONE[words.side(over_none)].format(none)] if over_none else []
+    if over_head:
+        told.append(OVER_HEAD[words.side(over_head)])
+    elif len(found.metrics["trainings"]) > 1 and found.models[found.best].pipeline.get("strategy") == "head":
+        told.append("fine-tuning did no better on validation, so the backbone stays frozen")
+    return f"{'; '.join(told)}." if told else ""
+
+
+OVER_NONE = {
+    "better": "That is better than {}",
+    "worse": "That is worse than {}",
+    "unclear": "Whether that is better than {} cannot be told from so few samples",
+}
+OVER_HEAD = {
+    "better": "fine-tuning gained over the frozen backbone",
+    "worse": "fine-tuning lost against the frozen backbone",
+    "unclear": "that fine-tuning gained over the frozen backbone is not proven",
+}
 
 
 def _rows(found: Gathered, metric: str) -> list[dict[str, Any]]:
@@ -72,10 +102,10 @@ def _gains(found: Gathered, metric: str) -> list[dict[str, str]]:
     """Return what the best training gains, paired on the same samples, and on which side of zero that lies."""
     best = found.metrics["trainings"][found.best]
     over = {"over the frozen head": "gain_over_head", f"over {words.BASELINES[found.params.objective]}": "gain_over_baseline"}
-    gains = [(f"The best training, {name}", best.get(key)) for name, key in over.items()]
+    gains = [(name, best.get(key)) for name, key in over.items()]
     if best.get("gain_over_head") is None:
         gains += [
-            (f"{name.removeprefix(found.params.name + '-')} over the frozen head", one["gain_over_head"])
+            (f"of {name.removeprefix(found.params.name + '-')} over the frozen head", one["gain_over_head"])
             for name, one in found.metrics["trainings"].items()
             if one.get("gain_over_head") and name != found.best
         ]

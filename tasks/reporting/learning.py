@@ -40,7 +40,7 @@ def _one(found: Gathered, training: str) -> dict[str, Any]:
 
 def _head(head: dict[str, Any]) -> dict[str, Any]:
     """Tell the strengths a head was tried with, and by what they were judged."""
-    tried = head.get("tried", [])
+    tried = sorted(head.get("tried", []), key=lambda one: float(one["strength"]))
     judged = next((key for one in tried[:1] for key in one if key.startswith("validation_")), None)
     rows = [
         {

@@ -63,6 +63,19 @@ def spectrogram(mel: Array, parts: Array | None = None) -> bytes:
     return _jpeg(image if parts is None else _tinted(image, parts[::-1], smooth=False))
 
 
+def without_silent_end(mel: Array, parts: Array | None) -> tuple[Array, Array | None, float]:
+    """Cut off what was padded behind a sound, from the spectrogram and its parts alike; return the share that stays.
+
+    Both are cut between two columns of the parts, so that they still lie on one another.
+    """
+    columns = mel.shape[1] if parts is None else parts.shape[1]
+    heard = np.flatnonzero(mel.max(axis=0) > mel.min() + 1e-6)
+    frames = int(heard[-1]) + 1 if len(heard) else mel.shape[1]
+    kept = -(-frames * columns // mel.shape[1])
+    end = -(-kept * mel.shape[1] // columns)
+    return mel[:, :end], None if parts is None else parts[:, :kept], kept / columns
+
+
 def _tinted(image: Image.Image, parts: Array, smooth: bool) -> Image.Image:
     """Mix in orange where parts are positive and blue where they are negative, at most four fifths."""
     strongest = float(np.abs(parts).max()) or 1.0

@@ -93,7 +93,7 @@ def values(found: Gathered) -> dict[str, Any] | None:
     half, nine = np.quantile(np.abs(off), [0.5, 0.9])
     return {
         "scatter": charts.scatter(truth, answer),
-        "residuals": charts.histogram(off, "answer minus truth", "How far answers are off", zero=True),
+        "residuals": charts.histogram(off, "answer minus truth", "How far answers are off", zero=True, height=300),
         "half": words.number(float(half)),
         "nine": words.number(float(nine)),
         "mean": words.minus(f"{off.mean():+.3g}"),

@@ -13,8 +13,6 @@ from tasks.reporting.gather import Gathered
 
 PACKAGES = ("torch", "transformers", "timm", "scikit-learn", "numpy", "captum")
 """The libraries whose version can change a result."""
-DIGITS = 12
-"""How much of a digest a reader compares by eye; the whole stands in the tooltip and in the page's text."""
 
 
 def date(found: Gathered) -> str:
@@ -24,32 +22,39 @@ def date(found: Gathered) -> str:
 
 
 def lineage(found: Gathered) -> dict[str, Any]:
-    """Return facts by name, each a list of texts, the section of params.yaml, and the versions installed now."""
+    """Return facts by name, each a list of texts with a digest or "", the section of params.yaml, and the versions installed now."""
     tags, backbone = found.origin, found.params.backbone
     registered = found.counters.get("register", {})
-    digest = tags.get("data_md5")
     facts = {
-        "Training": [found.best, f"began {_time(tags['started'])}" if "started" in tags else ""],
+        "Training": [(found.best, ""), ("began", _time(tags.get("started")))],
         "Data": [
-            tags.get("data_path", ""),
-            f"{int(tags['data_samples']):,} samples" if "data_samples" in tags else "",
-            f"DVC md5 {digest}" if digest else "",
-            f"manifest sha256 {tags['manifest_sha256']}" if "manifest_sha256" in tags else "",
+            (tags.get("data_path", ""), ""),
+            (words.counted(int(tags["data_samples"]), "sample") if "data_samples" in tags else "", ""),
+            ("DVC md5", tags.get("data_md5")),
+            ("manifest sha256", tags.get("manifest_sha256")),
         ],
-        "Backbone": [backbone.name, f"sha256 {backbone.sha256}", f"licence {backbone.licence}"],
-        "Code": [
-            f"commit {tags['git_commit']}" if "git_commit" in tags else "",
-            f"{tags['git_diff_lines']} changed lines, kept with the run" if tags.get("git_diff_lines", "0") != "0" else "",
-        ],
-        "MLflow run": [str(registered.get("run_id", ""))],
-        "Registered": [f"version {registered['version']}, {registered['alias']}" if "version" in registered else ""],
-        "Installed now": [", ".join(_versions())],
+        "Backbone": [(backbone.name, ""), ("sha256", backbone.sha256), (f"licence {backbone.licence}", "")],
+        "Code": [("commit", tags.get("git_commit")), (_changed(tags.get("git_diff_lines", "0")), "")],
+        "MLflow run": [("", registered.get("run_id"))],
+        "Registered": [(f"version {registered['version']}, {registered['alias']}" if "version" in registered else "", "")],
+        "Installed now": [(", ".join(_versions()), "")],
     }
-    kept = {name: [text for text in texts if text] for name, texts in facts.items()}
-    return {"facts": {name: texts for name, texts in kept.items() if texts}, "params": _params(found)}
+    kept = {name: [pair for pair in pairs if _told(*pair)] for name, pairs in facts.items()}
+    return {"facts": {name: pairs for name, pairs in kept.items() if pairs}, "params": _params(found)}
 
 
-def _time(milliseconds: int) -> str:
+def _told(text: str, digest: str | None) -> bool:
+    """Tell whether a fact is known: a bare name of a digest is none."""
+    return bool(digest) if digest != "" else bool(text)
+
+
+def _changed(lines: str) -> str:
+    return "" if lines == "0" else f"{lines} changed lines, kept with the run"
+
+
+def _time(milliseconds: int | None) -> str | None:
+    if milliseconds is None:
+        return None
     return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 

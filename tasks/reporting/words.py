@@ -52,6 +52,11 @@ def percent(value: float | None, digits: int = 1) -> str:
     return "–" if value is None else minus(f"{100 * value:.{digits}f}\u00a0%")
 
 
+def nearly(share: float) -> str:
+    """Return a confidence in per cent; what only rounds to certainty is no certainty."""
+    return f"> 99{PERCENT}" if 0.99 < share < 1 else percent(share, 0)
+
+
 def number(value: float | None, digits: int = 3) -> str:
     """Return a number with so many significant digits; a dash where it is undefined."""
     if value is None:
