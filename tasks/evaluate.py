@@ -28,7 +28,7 @@ Rows = dict[str, Array]
 
 
 def evaluate(params: AnyDataset, workspace: Workspace) -> Path:
-    """Measure the trainings that `params.evaluate` names; write metrics, predictions, errors, explanations and plots."""
+    """Measure the trainings that `params.evaluate` names; write metrics, predictions, errors, reasons and plots."""
     devices.threads()
     prepared = Prepared(workspace.prepared)
     rows = {split: prepared.needed(split, params.name) for split in SPLITS}

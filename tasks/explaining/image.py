@@ -63,9 +63,10 @@ def last_stage(network: Network) -> nn.Module:
     base: nn.Module = network.trunk.get_submodule(network.parts.base)
     told = getattr(base, "feature_info", None)
     if told:
-        return base.get_submodule(told[-1]["module"])
+        return base.get_submodule(str(told[-1]["module"]))
     pattern = re.compile(network.parts.blocks)
-    return [module for name, module in base.named_modules() if pattern.fullmatch(name)][-1]
+    found: list[nn.Module] = [module for name, module in base.named_modules() if pattern.fullmatch(name)]
+    return found[-1]
 
 
 def _square(tokens: Tensor) -> Tensor:

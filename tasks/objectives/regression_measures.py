@@ -47,8 +47,9 @@ def rights(outputs: Array, targets: Array, facts: Facts, most: int) -> pd.DataFr
     """Return the samples least far off, spread over the truth: one of each of `most` equal parts of its order."""
     told = _told(outputs, targets, facts).sort_values("truth", kind="stable")
     parts = np.array_split(np.arange(len(told)), most) if most else []
-    best = [int(told["deviation"].abs().iloc[part].idxmin()) for part in parts if len(part)]
-    return told.loc[best].reset_index(drop=True)
+    off = told["deviation"].abs().to_numpy()
+    best = [int(part[off[part].argmin()]) for part in parts if len(part)]
+    return told.iloc[best].reset_index(drop=True)
 
 
 def _told(outputs: Array, targets: Array, facts: Facts) -> pd.DataFrame:

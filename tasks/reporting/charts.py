@@ -119,7 +119,9 @@ def svg(width: int, height: int, inside: str, title: str, description: str) -> M
 
 def curves(epochs: Sequence[dict[str, Any]], lines: dict[str, str], kept: int, label: str, share: bool) -> Markup:
     """Draw values over the epochs; `lines` says which key of an epoch is drawn as which kind of line."""
-    found = {kind: [(one["epoch"], one[key]) for one in epochs if one.get(key) is not None] for key, kind in lines.items()}
+    found = {
+        kind: [(one["epoch"], one[key]) for one in epochs if one.get(key) is not None] for key, kind in lines.items()
+    }
     last = max(one["epoch"] for one in epochs)
     step = max(1, ceil(last / 6))
     across = Axis("epoch", 0, max(last, 1), list(range(0, last + 1, step)))
@@ -128,14 +130,18 @@ def curves(epochs: Sequence[dict[str, Any]], lines: dict[str, str], kept: int, l
     for kind, points in found.items():
         plane.line(points, f"line {kind}")
         plane.dots(points, f"dot {kind}")
-    ends = ", ".join(f"{kind} from {points[0][1]:.3f} to {points[-1][1]:.3f}" for kind, points in found.items() if points)
+    ends = ", ".join(
+        f"{kind} from {points[0][1]:.3f} to {points[-1][1]:.3f}" for kind, points in found.items() if points
+    )
     return plane.drawn(f"{label} over the epochs", f"{ends}; epoch {kept} was kept")
 
 
 def reliability(bins: Sequence[dict[str, float]]) -> Markup:
     """Draw how often answers were right against how sure they were, each with its interval; the size tells how many."""
     whole = [0, 0.2, 0.4, 0.6, 0.8, 1]
-    plane = Plane(Axis("how sure it was", 0, 1, whole, True), Axis("how often it was right", 0, 1, whole, True), height=300)
+    plane = Plane(
+        Axis("how sure it was", 0, 1, whole, True), Axis("how often it was right", 0, 1, whole, True), height=300
+    )
     plane.line([(0, 0), (1, 1)], "ideal")
     most = max(one["samples"] for one in bins)
     for one in bins:
@@ -168,4 +174,6 @@ def histogram(values: Array, label: str, title: str, zero: bool = False, bins: i
     if zero and across.low < 0 < across.high:
         plane.line([(0, 0), (0, plane.up.high)], "kept")
     quarter, half, three = np.quantile(values, [0.25, 0.5, 0.75])
-    return plane.drawn(title, f"{len(values):,} samples; the middle half from {quarter:.3g} to {three:.3g}, median {half:.3g}")
+    return plane.drawn(
+        title, f"{len(values):,} samples; the middle half from {quarter:.3g} to {three:.3g}, median {half:.3g}"
+    )

@@ -12,6 +12,7 @@ from tasks.workspace import Workspace
 SPLITS = ("train", "validation", "test")
 MOST_LABELS = 20
 MOST_REFUSED = 25
+REFUSED = ("name", "reason", "mend")
 FACTS = {"truncated": "texts were longer than is read and were cut", "cut": "recordings were longer than the window"}
 
 
@@ -30,8 +31,11 @@ def data(found: Gathered) -> dict[str, Any]:
         "found": ingested.get("read"),
         "duplicates": ingested.get("duplicates"),
         "used": len(samples),
-        "facts": [f"{words.counted(prepared[key], '').strip()} {said}" for key, said in FACTS.items() if prepared.get(key)],
-        "refused": found.refused[:MOST_REFUSED],
+        "facts": [
+            f"{words.counted(prepared[key], '').strip()} {said}" for key, said in FACTS.items() if prepared.get(key)
+        ],
+        "refused": [{key: one.get(key) for key in REFUSED} for one in found.refused[:MOST_REFUSED]],
+        "mended": any(one.get("mend") for one in found.refused),
         "refused_count": len(found.refused),
         "refused_file": _refused_file(found.workspace),
     }

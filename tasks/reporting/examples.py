@@ -18,7 +18,7 @@ from tasks.reporting.gather import Gathered
 LONGEST_TEXT = 1500
 """Characters of a text that are shown."""
 
-SHOWN = ("picture", "explained", "silent", "size", "sound", "seconds", "text", "words", "altered")
+SHOWN = ("picture", "explained", "silent", "sound", "seconds", "text", "words", "altered")
 """What a card can show; each modality has some of it."""
 
 
@@ -59,7 +59,11 @@ def examples(found: Gathered, budget: media.Budget) -> dict[str, Any]:
     parts = {str(one["id"]): (one, _map(found, place)) for place, one in enumerate(found.explained.samples)}
     listed = {str(one["id"]) for one in found.errors}
     wrong = [_card(shelf, one, *parts.get(str(one["id"]), (None, None))) for one in found.errors]
-    wrong += [_card(shelf, *both(one, parts)) for one in found.explained.samples if not one["right"] and one["id"] not in listed]
+    wrong += [
+        _card(shelf, *both(one, parts))
+        for one in found.explained.samples
+        if not one["right"] and one["id"] not in listed
+    ]
     right = [_card(shelf, *both(one, parts)) for one in found.explained.samples if one["right"]]
     return {
         "wrong": wrong,
@@ -93,7 +97,9 @@ def _card(shelf: Shelf, told: dict[str, Any], explained: dict[str, Any] | None, 
         "share": sure,
         "off": words.minus(f"{float(told['deviation']):+.3g}") if told.get("deviation") else None,
         "value": None if explained is None else words.minus(f"{explained['value']:+.2f}"),
-        "nothing": None if not explained or explained["nothing"] is None else words.minus(f"{explained['nothing']:+.2f}"),
+        "nothing": None
+        if not explained or explained["nothing"] is None
+        else words.minus(f"{explained['nothing']:+.2f}"),
         **dict.fromkeys(SHOWN),
         **shows(shelf, str(told["id"]), explained, parts),
     }
@@ -110,7 +116,6 @@ def _picture(shelf: Shelf, identity: str, explained: dict[str, Any] | None, part
         "picture": shelf.budget.uri("image/jpeg", media.picture(opened)),
         "explained": None if heated is None else shelf.budget.uri("image/jpeg", heated),
         "silent": parts is not None and not parts.any(),
-        "size": f"{opened.width} × {opened.height}",
     }
 
 

@@ -133,8 +133,8 @@ def _rows(manifest: Path, wanted: set[str]) -> dict[str, Row]:
     if not {"path", "text"} <= set(table):
         return {}
     some = table[table["id"].isin(wanted)]
-    some = some.astype(object).where(some.notna(), None)
-    return {row.id: Row(int(row.Index), row.id, row.name, row.path, row.text) for row in some.itertuples()}
+    records = some.astype(object).where(some.notna(), None).to_dict("records")
+    return {one["id"]: Row(0, one["id"], one["name"], one["path"], one["text"]) for one in records}
 
 
 def _refused(workspace: Workspace) -> list[Mapping]:

@@ -7,7 +7,6 @@ from tasks.reporting import words
 from tasks.reporting.gather import Gathered
 from tasks.reporting.tracks import scale, track
 
-
 OFTEN = 5
 """Looks at the test split above which the page warns that it may flatter."""
 
@@ -95,13 +94,16 @@ def _about(found: Gathered, name: str) -> str:
     if name == BASELINE:
         return words.BASELINES[found.params.objective]
     strategy = found.models[name].pipeline.get("strategy", "")
-    return words.STRATEGIES.get(strategy, strategy)
+    return str(words.STRATEGIES.get(strategy, strategy))
 
 
 def _gains(found: Gathered, metric: str) -> list[dict[str, str]]:
     """Return what the best training gains, paired on the same samples, and on which side of zero that lies."""
     best = found.metrics["trainings"][found.best]
-    over = {"over the frozen head": "gain_over_head", f"over {words.BASELINES[found.params.objective]}": "gain_over_baseline"}
+    over = {
+        "over the frozen head": "gain_over_head",
+        f"over {words.BASELINES[found.params.objective]}": "gain_over_baseline",
+    }
     gains = [(name, best.get(key)) for name, key in over.items()]
     if best.get("gain_over_head") is None:
         gains += [
@@ -110,7 +112,12 @@ def _gains(found: Gathered, metric: str) -> list[dict[str, str]]:
             if one.get("gain_over_head") and name != found.best
         ]
     return [
-        {"over": name, "told": words.gained(gain, metric), "side": words.side(gain), "means": words.SIDES[words.side(gain)]}
+        {
+            "over": name,
+            "told": words.gained(gain, metric),
+            "side": words.side(gain),
+            "means": words.SIDES[words.side(gain)],
+        }
         for name, gain in gains
         if gain
     ]

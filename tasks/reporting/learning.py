@@ -16,7 +16,7 @@ def _one(found: Gathered, training: str) -> dict[str, Any]:
     model, metric = found.models[training], found.metrics["metric"]
     history = model.history
     strategy = model.pipeline.get("strategy", "")
-    told = {
+    told: dict[str, Any] = {
         "name": training,
         "about": words.STRATEGIES.get(strategy, strategy),
         "best": training == found.best,
@@ -45,12 +45,16 @@ def _head(head: dict[str, Any]) -> dict[str, Any]:
     rows = [
         {
             "strength": words.number(one["strength"]),
-            "value": words.number(one.get(judged)) if judged else "–",
+            "value": words.number(one.get(judged)) if judged else words.DASH,
             "kept": one["strength"] == head.get("strength"),
         }
         for one in tried
     ]
-    return {"tried": rows, "judged": (judged or "").replace("validation_", "").replace("_", " "), "edge": head.get("edge")}
+    return {
+        "tried": rows,
+        "judged": (judged or "").replace("validation_", "").replace("_", " "),
+        "edge": head.get("edge"),
+    }
 
 
 def _parameters(history: dict[str, Any]) -> str:

@@ -22,10 +22,10 @@ def date(found: Gathered) -> str:
 
 
 def lineage(found: Gathered) -> dict[str, Any]:
-    """Return facts by name, each a list of texts with a digest or "", the section of params.yaml, and the versions installed now."""
+    """Return facts by name, each a list of texts with a digest or "", and the sections of params.yaml."""
     tags, backbone = found.origin, found.params.backbone
     registered = found.counters.get("register", {})
-    facts = {
+    facts: dict[str, list[tuple[str, Any]]] = {
         "Training": [(found.best, ""), ("began", _time(tags.get("started")))],
         "Data": [
             (tags.get("data_path", ""), ""),
@@ -36,7 +36,9 @@ def lineage(found: Gathered) -> dict[str, Any]:
         "Backbone": [(backbone.name, ""), ("sha256", backbone.sha256), (f"licence {backbone.licence}", "")],
         "Code": [("commit", tags.get("git_commit")), (_changed(tags.get("git_diff_lines", "0")), "")],
         "MLflow run": [("", registered.get("run_id"))],
-        "Registered": [(f"version {registered['version']}, {registered['alias']}" if "version" in registered else "", "")],
+        "Registered": [
+            (f"version {registered['version']}, {registered['alias']}" if "version" in registered else "", "")
+        ],
         "Installed now": [(", ".join(_versions()), "")],
     }
     kept = {name: [pair for pair in pairs if _told(*pair)] for name, pairs in facts.items()}
@@ -92,7 +94,7 @@ def cost(found: Gathered) -> dict[str, Any]:
             "stage": name,
             "time": words.duration(one["seconds"]),
             "share": round(100 * one["seconds"] / most, 1),
-            "memory": f"{one['peak_mebibytes']:,} MiB" if "peak_mebibytes" in one else "–",
+            "memory": f"{one['peak_mebibytes']:,} MiB" if "peak_mebibytes" in one else words.DASH,
         }
         for name, one in timed.items()
     ]

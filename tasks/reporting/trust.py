@@ -32,7 +32,7 @@ def trust(found: Gathered) -> dict[str, Any] | None:
             {
                 "sure": words.percent(one["confidence"], 0),
                 "right": words.percent(one["correct"], 0),
-                "between": f"{words.percent(one['low'], 0).removesuffix(words.PERCENT)} to {words.percent(one['high'], 0)}",
+                "between": words.between(one, "accuracy", digits=0),
                 "samples": f"{one['samples']:,}",
             }
             for one in bins

@@ -7,6 +7,7 @@ from tasks.schema import METRICS
 Measured = dict[str, Any]
 """{"value", "low", "high"}; null where it is undefined."""
 
+DASH, MINUS, PERCENT = "\u2013", "\u2212", "\u00a0%"
 NAMES = {
     "accuracy": "accuracy",
     "balanced_accuracy": "balanced accuracy",
@@ -44,12 +45,12 @@ def is_share(metric: str) -> bool:
 
 def minus(text: str) -> str:
     """Put a real minus sign."""
-    return text.replace("-", "−")
+    return text.replace("-", MINUS)
 
 
 def percent(value: float | None, digits: int = 1) -> str:
     """Return a share in per cent; a dash where it is undefined."""
-    return "–" if value is None else minus(f"{100 * value:.{digits}f}\u00a0%")
+    return DASH if value is None else minus(f"{100 * value:.{digits}f}\u00a0%")
 
 
 def nearly(share: float) -> str:
@@ -60,7 +61,7 @@ def nearly(share: float) -> str:
 def number(value: float | None, digits: int = 3) -> str:
     """Return a number with so many significant digits; a dash where it is undefined."""
     if value is None:
-        return "–"
+        return DASH
     plain = f"{value:.{digits}g}" if abs(value) < 10**digits else f"{value:,.0f}"
     return minus(plain if "e" not in plain else f"{value:.2e}")
 
@@ -69,22 +70,21 @@ def shown(value: float | None, metric: str) -> str:
     """Return a metric's value as it is told: in per cent, or with three decimals."""
     if is_share(metric):
         return percent(value)
-    return "–" if value is None else minus(f"{value:.3f}")
+    return DASH if value is None else minus(f"{value:.3f}")
 
 
-def between(measured: Measured, metric: str) -> str:
-    """Return the interval: "54.8 to 79.9 %"; empty where there is none."""
+def between(measured: Measured, metric: str, digits: int = 1) -> str:
+    """Return the interval: "54.8 to 79.9 %"; empty where there is none. `digits`: decimals of a share."""
     if measured.get("low") is None or measured.get("high") is None:
         return ""
-    low, high = shown(measured["low"], metric), shown(measured["high"], metric)
+    low, high = (
+        percent(measured[key], digits) if is_share(metric) else shown(measured[key], metric) for key in ("low", "high")
+    )
     return f"{low.removesuffix(PERCENT)} to {high}"
 
 
-PERCENT = "\u00a0%"
-
-
 def gained(gain: Measured, metric: str) -> str:
-    """Return a difference with its interval: "+4.6 points (−2.1 to +11.3)"."""
+    """Return a difference with its interval: "+4.6 points (-2.1 to +11.3)"."""
     told = [minus(f"{100 * gain[key]:+.1f}" if is_share(metric) else f"{gain[key]:+.3f}") for key in _ends(gain)]
     interval = f" ({told[1]} to {told[2]})" if len(told) == 3 else ""
     return f"{told[0]} {'points' if is_share(metric) else ''}".rstrip() + interval
