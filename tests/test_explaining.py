@@ -11,7 +11,8 @@ import tiny
 import torch
 from torch import nn
 
-from tasks.explaining import Explanation, audio, explainer, image, score, text
+from tasks.explaining import Explanation, audio, explainer, image, text
+from tasks.explaining.asked import score
 from tasks.neural import networks
 from tasks.neural.networks import Network
 

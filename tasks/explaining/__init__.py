@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 from tasks.objectives import Array
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from tasks.modalities import Batch
     from tasks.neural.networks import Network
 
@@ -49,13 +47,3 @@ class Explainer(Protocol):
 def explainer(modality: str) -> Explainer:
     """Return what explains answers to samples of `modality`."""
     return cast(Explainer, import_module(EXPLAINERS[modality]))
-
-
-def score(outputs: "Tensor", target: int | None) -> "Tensor":
-    """Return float32 [B] of outputs [B, K]: the log-odds of class `target` against all others, or the value."""
-    import torch
-
-    if target is None:
-        return outputs[:, 0]
-    others = torch.cat([outputs[:, :target], outputs[:, target + 1 :]], dim=1)
-    return torch.as_tensor(outputs[:, target] - others.logsumexp(dim=1))

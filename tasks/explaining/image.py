@@ -16,7 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tasks.explaining import Explanation, score
+from tasks.explaining import Explanation
+from tasks.explaining.asked import score
 from tasks.modalities import Batch
 from tasks.neural.networks import Network
 from tasks.objectives import Array

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tasks.explaining import score
+from tasks.explaining.asked import score
 from tasks.neural.networks import Network
 
 STEPS = 32

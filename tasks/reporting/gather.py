@@ -129,10 +129,11 @@ def _explained(folder: Path) -> Explained:
 
 def _rows(manifest: Path, wanted: set[str]) -> dict[str, Row]:
     """Return where the samples with these ids lie, by id; empty where the raw data is not on this machine."""
-    table = _parquet(manifest)
-    if not {"path", "text"} <= set(table):
+    if not manifest.exists() or not wanted:
         return {}
-    some = table[table["id"].isin(wanted)]
+    some = pd.read_parquet(manifest, filters=[("id", "in", wanted)])
+    if not {"path", "text"} <= set(some):
+        return {}
     records = some.astype(object).where(some.notna(), None).to_dict("records")
     return {one["id"]: Row(0, one["id"], one["name"], one["path"], one["text"]) for one in records}
 
