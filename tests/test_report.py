@@ -17,7 +17,7 @@ from reported import FILE, HARM, KINDS, LABELS
 from tasks.errors import ReportError
 from tasks.records import journal
 from tasks.report import report
-from tasks.reporting import charts, media, page, words
+from tasks.reporting import charts, media, page, plane, words
 from tasks.reporting.data import leaks
 from tasks.reporting.gather import gather
 from tasks.reporting.tracks import scale, track
@@ -323,11 +323,11 @@ def test_bars_stand_where_their_values_are() -> None:
     ],
 )
 def test_axes_have_round_marks(values: list[float], ticks: list[float]) -> None:
-    assert charts.axis("value", values).ticks == pytest.approx(ticks)
+    assert plane.axis("value", values).ticks == pytest.approx(ticks)
 
 
 def test_an_axis_of_shares_never_leaves_them() -> None:
-    made = charts.axis("accuracy", [0.99, 0.99], share=True)
+    made = plane.axis("accuracy", [0.99, 0.99], share=True)
     assert made.low >= 0 and made.high <= 1 and made.low < 0.99 <= made.high
 
 

@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 
 from tasks.reporting import charts, words
-from tasks.reporting.gather import Gathered
+from tasks.reporting.gather import Gathered, Mapping
 from tasks.workspace import Workspace
 
 SPLITS = ("train", "validation", "test")
 MOST_LABELS = 20
-MOST_REFUSED = 25
-REFUSED = ("name", "reason", "mend")
+MOST_REASONS = 15
+MOST_NAMES = 40
 FACTS = {"truncated": "texts were longer than is read and were cut", "cut": "recordings were longer than the window"}
 
 
@@ -34,8 +34,7 @@ def data(found: Gathered) -> dict[str, Any]:
         "facts": [
             f"{words.counted(prepared[key], '').strip()} {said}" for key, said in FACTS.items() if prepared.get(key)
         ],
-        "refused": [{key: one.get(key) for key in REFUSED} for one in found.refused[:MOST_REFUSED]],
-        "mended": any(one.get("mend") for one in found.refused),
+        "refused": _refused(found.refused),
         "refused_count": len(found.refused),
         "refused_file": _refused_file(found.workspace),
     }
@@ -79,6 +78,19 @@ def _groups(samples: pd.DataFrame) -> dict[str, int] | None:
         return None
     splits = known.groupby("group")["split"].nunique()
     return {"count": len(splits), "torn": int((splits > 1).sum())}
+
+
+def _refused(refused: list[Mapping]) -> list[dict[str, Any]]:
+    """Return each reason, the commonest first, with its mend, how many samples it refused, and their names."""
+    names: dict[tuple[str, str], list[str]] = {}
+    for one in refused:
+        names.setdefault((one.get("reason") or "", one.get("mend") or ""), []).append(one.get("name") or "")
+    ordered = sorted(names.items(), key=lambda pair: -len(pair[1]))
+    return [
+        {"reason": reason, "mend": mend, "count": f"{len(told):,}", "names": told[:MOST_NAMES],
+         "more": max(0, len(told) - MOST_NAMES)}
+        for (reason, mend), told in ordered[:MOST_REASONS]
+    ]  # fmt: skip
 
 
 def _refused_file(workspace: Workspace) -> str:
