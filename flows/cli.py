@@ -97,6 +97,17 @@ def remove(
 
 
 @app.command()
+def report(
+    names: Names = None,
+    show: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+) -> None:
+    """Render one page about each data set, data/DATASET/report/report.html, from what evaluate wrote."""
+    from flows import reporting
+
+    sys.exit(reporting.report(Path.cwd(), names or [], show))
+
+
+@app.command()
 def rank(dataset: str) -> None:
     """Tell which of a data set's candidate backbones suits it, by their frozen features, without training."""
     from flows import ranking

@@ -31,7 +31,7 @@ def next_steps(root: Path, names: list[str]) -> None:
     """Say where to look next."""
     if names:
         console.out.print(
-            f"look   transfer ui   data/{names[0]}/evaluation/plots\n"
+            f"look   data/{names[0]}/report/report.html   transfer ui\n"
             f"use    transfer predict {names[0]} FILE...   transfer show {names[0]}@champion\n"
             "again  transfer status   transfer run   dvc repro"
         )

@@ -6,9 +6,10 @@ from pathlib import Path
 from prefect import flow
 from prefect.runtime import flow_run
 
-from flows import console, plan, steps
-from flows.worker import Worker
+from flows import console, plan, reporting, steps
+from flows.worker import StageCrashError, Worker
 from tasks import config
+from tasks.errors import TransferError
 from tasks.workspace import Workspace
 
 
@@ -23,3 +24,13 @@ def transfer(dataset: str, wait_seconds: float) -> None:
         job = steps.Job(root, loaded.datasets[dataset], plan.make(root, loaded, [dataset]), worker)
         for step in plan.steps(loaded, dataset):
             steps.run(step, job, loaded.operation.limits(step.stage))
+        _report(dataset, worker, loaded.operation.limits("evaluate").seconds)
+
+
+def _report(dataset: str, worker: Worker, seconds: float) -> None:
+    """Render the page about it all; whatever is wrong with the page, what was learnt and registered stands."""
+    try:
+        reporting.line(str(worker.run("report", dataset, seconds)["said"]))
+    except (TransferError, StageCrashError) as error:
+        last = str(error).strip().splitlines()[-1]
+        console.failure(f"{dataset}: the report could not be rendered ({last}); try again: transfer report {dataset}")

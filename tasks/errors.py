@@ -52,6 +52,10 @@ class ResourceError(TransferError):
     """The machine lacks what the work needs: room on the disk, memory, the right to write."""
 
 
+class ReportError(TransferError):
+    """There is nothing yet that a report could tell: run what it rests on first."""
+
+
 class BadSample(Exception):  # noqa: N818 - a verdict on one sample, not an error of the run
     """One sample is unusable: it is refused with this reason, `mend` says what to do, and the rest go on."""
 

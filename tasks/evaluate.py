@@ -10,7 +10,7 @@ import numpy as np
 
 from tasks import objectives
 from tasks.errors import ConfigError
-from tasks.evaluation import bootstrap, saved
+from tasks.evaluation import bootstrap, explanations, saved
 from tasks.evaluation.comparison import Outputs, Trial
 from tasks.evaluation.findings import Findings
 from tasks.evaluation.saved import Saved
@@ -29,7 +29,7 @@ Rows = dict[str, Array]
 
 
 def evaluate(params: AnyDataset, workspace: Workspace) -> Path:
-    """Measure the trainings that `params.evaluate` names; write metrics, predictions, errors, plots, leaks."""
+    """Measure the trainings that `params.evaluate` names; write metrics, predictions, errors, reasons, plots, leaks."""
     devices.threads()
     prepared = Prepared(workspace.prepared)
     rows = {split: prepared.needed(split, params.name) for split in SPLITS}
@@ -37,15 +37,18 @@ def evaluate(params: AnyDataset, workspace: Workspace) -> Path:
     findings = _find(params, workspace, prepared, rows)
     counts = {split: len(numbers) for split, numbers in rows.items()}
     leaks = audit.audit(params, workspace, prepared, rows)
+    explained = explanations.explain(findings, prepared, rows["test"], params.evaluate.explained)
     with workspace.replacing(workspace.evaluation) as folder:
         _write(findings, folder, params, counts)
         write_json(folder / "leaks.json", leaks)
+        explanations.write(explained, folder / "explanations")
     _remember(findings, workspace)
     answered = counts["validation"] + counts["test"]
     reused = answered * sum(model.frozen for model in findings.models.values())
     predicted = answered * len(findings.models) - reused
     told = {"predicted": predicted, "reused": reused, "test_openings": openings, "said": findings.said()}
     told |= {"warnings": audit.warnings(leaks)}
+    told |= {"explained": len(explained.samples), "explaining_seconds": explained.seconds}
     workspace.record("evaluate", counts | told)
     return workspace.evaluation
 

@@ -486,12 +486,17 @@ class Bootstrap(Section):
 
 
 class Evaluate(Section):
-    """Which trainings stand side by side, the metric that chooses among them, and its interval."""
+    """Which trainings stand side by side, the metric that chooses among them, and its interval.
+
+    `errors_shown`: how many of the worst errors are listed. `explained`: to how many samples the best training's
+    answer is explained, two thirds of them its worst errors, the others right answers; 0: to none.
+    """
 
     trainings: Annotated[list[str], Field(min_length=1)]
     metric: str
     bootstrap: Bootstrap
     errors_shown: Count
+    explained: Annotated[int, Field(ge=0)]
 
 
 class Gate(Section):

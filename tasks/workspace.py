@@ -59,6 +59,11 @@ class Workspace:
         return self.home / "evaluation"
 
     @property
+    def report(self) -> Path:
+        """Written by report: the page about it all, which no stage reads."""
+        return self.home / "report"
+
+    @property
     def registration(self) -> Path:
         """Written by register: what was decided, without the run or version it was decided in."""
         return self.home / "registration"

@@ -51,6 +51,7 @@ datasets:
       metric: accuracy
       bootstrap: {resamples: 100, confidence: 0.95, by: sample}
       errors_shown: 5
+      explained: 3
     register: {gate: {margin: 0.0}}
 trainings:
   colours-head: &head

@@ -93,6 +93,23 @@ def test_after_transfer_run_all_is_fresh_for_both(project: Project) -> None:
     assert "stale" not in project.transfer("status").stdout
 
 
+def test_a_run_ends_with_a_page_that_makes_nothing_stale(project: Project) -> None:
+    page = project.root / "data" / "colours" / "report" / "report.html"
+    assert "report  data/colours/report/report.html" in (project.root / "first.txt").read_text()
+    before = page.read_bytes()
+    logged = list((project.root / ".local" / "artifacts").rglob("report/report.html"))
+    assert [path.read_bytes() for path in logged] == [before]
+    again = project.transfer("report", "colours")
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.strip() == "report  data/colours/report/report.html"
+    assert page.read_bytes() == before
+    assert project.stale() == {}
+    (project.root / "data" / "colours" / "evaluation" / "metrics.json").unlink()
+    without = project.transfer("report")
+    assert without.returncode == 1 and without.stderr.count("\n") == 1
+    assert "nothing is evaluated yet" in without.stderr and "transfer run colours" in without.stderr
+
+
 def test_what_dvc_repro_ran_is_fresh_for_transfer_run(tmp_path: Path, template: Project) -> None:
     project = make(tmp_path / "other")
     ran = project.dvc("repro")

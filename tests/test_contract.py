@@ -7,6 +7,7 @@ import pytest
 
 from tasks import stages
 from tasks.config import read_yaml
+from tasks.explaining import EXPLAINERS
 from tasks.modalities import MODALITIES, hearing
 from tasks.objectives import OBJECTIVES
 from tasks.schema import Config
@@ -102,6 +103,14 @@ def test_stages_that_ask_a_modality_list_all_it_reads_by() -> None:
         assert own not in listed or ways | {"tasks/modalities/hearing.py"} <= listed, stage
 
 
+def test_evaluate_lists_all_that_explains() -> None:
+    listed = set(read_yaml(REPOSITORY / "dvc.yaml")["stages"]["evaluate"]["do"]["deps"])
+    files = {path.relative_to(REPOSITORY).as_posix() for path in (REPOSITORY / "tasks" / "explaining").glob("*.py")}
+    own = {f"tasks/explaining/{modality}.py" for modality in EXPLAINERS}
+    assert files - own - {"tasks/explaining/__init__.py"} <= listed
+    assert "tasks/explaining/${item.modality}.py" in listed and own <= files
+
+
 def reached_from(path: Path) -> set[Path]:
     """Every file of tasks/ that importing `path` imports in turn."""
     found, waiting = set(), {path}
@@ -116,7 +125,7 @@ def reached_from(path: Path) -> set[Path]:
 
 
 def test_each_table_entry_has_its_file() -> None:
-    for table in (MODALITIES, OBJECTIVES):
+    for table in (EXPLAINERS, MODALITIES, OBJECTIVES):
         for module in table.values():
             assert (REPOSITORY / f"{module.replace('.', '/')}.py").exists()
 

@@ -119,6 +119,7 @@ def params(config: Config) -> Params:
             "evaluate.bootstrap.resamples": 200,
             "evaluate.bootstrap.by": "sample",
             "evaluate.errors_shown": 3,
+            "evaluate.explained": 3,
             "extract.precision": "float32",
         }
         result: AnyDataset = changed(config.datasets["movie-reviews"], {**settings, **changes})

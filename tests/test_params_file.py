@@ -182,7 +182,7 @@ def test_a_training_found_again_takes_the_place_of_the_first(params: Path) -> No
 
 SHARED = """  shades: &shades
     <<: *colours
-    evaluate: {metric: accuracy, errors_shown: 5, trainings: &list [shades-head], bootstrap: &b {resamples: 9, confidence: 0.9, by: sample}}
+    evaluate: {metric: accuracy, errors_shown: 5, explained: 3, trainings: &list [shades-head], bootstrap: &b {resamples: 9, confidence: 0.9, by: sample}}
   hues:
     <<: *shades
 trainings:

@@ -48,8 +48,22 @@ class Findings:
         """Return the worst errors of the best training on the test split, with the samples' names."""
         judge = objectives.measures(self.trial.objective)
         found = judge.errors(self.outputs[self.best].test, self.trial.test, self.trial.facts, most)
-        named = self.test[["name", "id"]].iloc[found.pop("row")].reset_index(drop=True)
-        return pd.concat([named, found], axis=1)
+        return self._named(found).drop(columns="row")
+
+    def telling(self, most: int) -> pd.DataFrame:
+        """Return `most` test samples whose answers are worth explaining: row, name, id, right, truth, answer ...
+
+        Two thirds are the worst errors of the best training, if there are so many, the others right answers.
+        """
+        judge, asked = objectives.measures(self.trial.objective), self.outputs[self.best].test
+        wrong = judge.errors(asked, self.trial.test, self.trial.facts, -(-2 * most // 3))
+        right = judge.rights(asked, self.trial.test, self.trial.facts, most - len(wrong))
+        right = right[~right["row"].isin(wrong["row"])]
+        return self._named(pd.concat([wrong.assign(right=False), right.assign(right=True)], ignore_index=True))
+
+    def _named(self, found: pd.DataFrame) -> pd.DataFrame:
+        """Put the samples' names and ids in front."""
+        return pd.concat([self.test[["name", "id"]].iloc[found["row"]].reset_index(drop=True), found], axis=1)
 
     def draw(self, folder: Path, level: float) -> None:
         """Write comparison.png and, for each training, TRAINING.PICTURE.png; `level` is the intervals'."""

@@ -104,6 +104,9 @@ class Measures(Protocol):
     def errors(self, outputs: Array, targets: Array, facts: Facts, most: int) -> pd.DataFrame:
         """Return at most `most` errors, worst first: row, truth, answer, and confidence or deviation."""
 
+    def rights(self, outputs: Array, targets: Array, facts: Facts, most: int) -> pd.DataFrame:
+        """Return at most `most` right answers worth a look, the best first, in the same columns."""
+
     def draw(
         self, outputs: Array, targets: Array, facts: Facts, measured: dict[str, Any], title: str
     ) -> "dict[str, Figure]":

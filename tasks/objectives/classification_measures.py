@@ -41,7 +41,7 @@ def _calibration_error(logarithms: Array, targets: Array, weights: Array) -> Arr
 def measure(
     outputs: Array, targets: Array, facts: Facts, resampled: dict[str, Array], confidence: float
 ) -> dict[str, Any]:
-    """Return OVERALL, PER_CLASS and support of each class, and the confusion matrix (rows: truth)."""
+    """Return OVERALL, PER_CLASS and support of each class, the confusion matrix (rows: truth), reliability bins."""
     from sklearn.metrics import confusion_matrix
 
     whole = np.ones((1, len(targets)), dtype=np.int32)
@@ -54,7 +54,28 @@ def measure(
         "loss": values["loss"],
         "classes": _classes(outputs, targets, facts, resampled, confidence),
         "confusion": {"labels": facts["labels"], "counts": counts.tolist()},
+        "reliability": _reliability(outputs, targets, confidence),
     }
+
+
+def _reliability(outputs: Array, targets: Array, confidence: float) -> list[dict[str, float]]:
+    """Return of each bin of confidence with samples: their number, mean confidence and share of right answers.
+
+    `low` and `high` are the share's interval (Wilson 1927, doi:10.1080/01621459.1927.10502953).
+    """
+    from scipy.stats import binomtest
+
+    logarithms = log_probabilities(outputs)
+    sure, correct = np.exp(logarithms.max(axis=1)), logarithms.argmax(axis=1) == targets
+    bins = metrics.bin_of(sure)
+    found = []
+    for number in np.unique(bins):
+        inside = bins == number
+        right, samples = int(correct[inside].sum()), int(inside.sum())
+        low, high = binomtest(right, samples).proportion_ci(confidence, method="wilson")
+        shares = {"confidence": float(sure[inside].mean()), "correct": right / samples}
+        found.append({"samples": samples, **shares, "low": float(low), "high": float(high)})
+    return found
 
 
 def _classes(
@@ -80,11 +101,24 @@ def _classes(
 
 def errors(outputs: Array, targets: Array, facts: Facts, most: int) -> pd.DataFrame:
     """Return the wrong answers with the highest confidence: row, truth, answer, confidence."""
+    told = _told(outputs, targets, facts)
+    return told[told["truth"] != told["answer"]].head(most).reset_index(drop=True)
+
+
+def rights(outputs: Array, targets: Array, facts: Facts, most: int) -> pd.DataFrame:
+    """Return the right answers with the highest confidence, of each class in turn."""
+    told = _told(outputs, targets, facts)
+    right = told[told["truth"] == told["answer"]]
+    turn = right.groupby("truth", sort=False).cumcount().sort_values(kind="stable")
+    return right.loc[turn.index[:most]].reset_index(drop=True)
+
+
+def _told(outputs: Array, targets: Array, facts: Facts) -> pd.DataFrame:
+    """Return row, truth, answer and confidence of each sample, the surest first."""
     told = answers(outputs, facts)
     told.insert(0, "row", np.arange(len(targets)))
     told.insert(1, "truth", np.array(facts["labels"], dtype=object)[targets])
-    wrong = told[told["truth"] != told["answer"]]
-    return wrong.sort_values("confidence", ascending=False, kind="stable").head(most).reset_index(drop=True)
+    return told.sort_values("confidence", ascending=False, kind="stable")
 
 
 def draw(outputs: Array, targets: Array, facts: Facts, measured: dict[str, Any], title: str) -> "dict[str, Figure]":

@@ -38,12 +38,27 @@ def measure(
 
 def errors(outputs: Array, targets: Array, facts: Facts, most: int) -> pd.DataFrame:
     """Return the samples farthest off: row, truth, answer, and deviation, answer minus truth."""
+    told = _told(outputs, targets, facts)
+    worst = told["deviation"].abs().sort_values(ascending=False, kind="stable").index[:most]
+    return told.loc[worst].reset_index(drop=True)
+
+
+def rights(outputs: Array, targets: Array, facts: Facts, most: int) -> pd.DataFrame:
+    """Return the samples least far off, spread over the truth: one of each of `most` equal parts of its order."""
+    told = _told(outputs, targets, facts).sort_values("truth", kind="stable")
+    parts = np.array_split(np.arange(len(told)), most) if most else []
+    off = told["deviation"].abs().to_numpy()
+    best = [int(part[off[part].argmin()]) for part in parts if len(part)]
+    return told.iloc[best].reset_index(drop=True)
+
+
+def _told(outputs: Array, targets: Array, facts: Facts) -> pd.DataFrame:
+    """Return row, truth, answer and deviation of each sample."""
     told = answers(outputs, facts)
     told.insert(0, "row", np.arange(len(targets)))
     told.insert(1, "truth", targets.astype(np.float64))
     told["deviation"] = told["answer"] - told["truth"]
-    worst = told["deviation"].abs().sort_values(ascending=False, kind="stable").index[:most]
-    return told.loc[worst].reset_index(drop=True)
+    return told
 
 
 def draw(outputs: Array, targets: Array, facts: Facts, measured: dict[str, Any], title: str) -> "dict[str, Figure]":
