@@ -120,7 +120,7 @@ def _dvc(root: Path, *arguments: str) -> str:
     if answer.returncode:
         lines = [line for line in answer.stderr.splitlines() if line.startswith("ERROR")] or [answer.stderr.strip()]
         raise VersioningError(f"dvc {arguments[0]}: {lines[-1].removeprefix('ERROR: ')}")
-    return answer.stdout
+    return str(answer.stdout)
 
 
 def _git(root: Path, *arguments: str) -> str:

@@ -14,6 +14,7 @@ from tasks.inspection import likeness
 from tasks.progress import track
 from tasks.schema import ImagePreprocess
 
+AGAIN = "record it again, or take it out"
 LOOKED = 500
 """How many files are opened."""
 LOOKED_TEXTS = 5000
@@ -81,11 +82,11 @@ def _recording(path: Path, pixel_limit: int) -> Opened:
             heard = file.read(min(file.frames, 30 * file.samplerate), dtype="float32", always_2d=True)
             seconds = file.frames / file.samplerate
     except (soundfile.SoundFileError, RuntimeError, ValueError) as error:
-        raise BadSample(f"cannot be decoded: {' '.join(str(error).split())[:200]}") from None
+        raise BadSample(f"cannot be decoded: {' '.join(str(error).split())[:200]}", AGAIN) from None
     if not len(heard) or not np.isfinite(heard).all():
-        raise BadSample("holds no samples, or some that are no numbers")
+        raise BadSample("holds no samples, or some that are no numbers", AGAIN)
     if not heard.any():
-        raise BadSample("is silent")
+        raise BadSample("is silent", AGAIN)
     return seconds, facts, None
 
 

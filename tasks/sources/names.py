@@ -43,7 +43,7 @@ def samples(place: Path, pattern: str) -> Iterator[Sample | Refused]:
         name = path.relative_to(place).as_posix()
         match = wanted.fullmatch(name)
         if match is None:
-            yield Refused(name, f"does not match the pattern {pattern}")
+            yield Refused(name, f"does not match the pattern {pattern}", "rename it, or change ingest.source.pattern")
             continue
         held = match.groupdict(default="")
         split = held.get("split", "").lower()

@@ -32,7 +32,7 @@ def find(source: RemoteSource, root: Path, scratch: Path) -> list[Sample | Refus
         there = ", ".join(sorted(path.name for path in files.iterdir())) or "nothing"
         raise SourceError(f"{source.address}: holds no {inside.path}; at its top: {there}")
     found = sources.source(inside.kind).find(inside, files, scratch)
-    return [*found, *(Refused(name, reason) for name, reason in faults.items())]
+    return [*found, *(Refused(name, reason, "give it another name there") for name, reason in faults.items())]
 
 
 def look(source: RemoteSource, root: Path) -> None:

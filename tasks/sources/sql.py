@@ -48,7 +48,11 @@ def _held(rows: list[Cells]) -> dict[str, Any]:
 def _sample(row: str, folder: Path | None, cells: Cells) -> Sample | Refused:
     if folder is None:
         return Sample(row, *cells)
-    return files.sample(folder, *cells) if cells[0] else Refused(row, "names no file")
+    return (
+        files.sample(folder, *cells)
+        if cells[0]
+        else Refused(row, "names no file", "name one, or leave it out of the query")
+    )
 
 
 def _rows(source: SqlSource) -> list[Cells]:

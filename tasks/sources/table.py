@@ -39,9 +39,11 @@ def _sample(
     row: str, folder: Path | None, content: str, label: str, group: str, split: str, confidence: str
 ) -> Sample | Refused:
     if any("\0" in cell for cell in (content, label, group, split, confidence)):
-        return Refused(row, "holds a NUL byte, which no text has; save the table anew")
+        return Refused(row, "holds a NUL byte, which no text has", "save the table anew")
     if len(content) > LONGEST:
-        return Refused(row, f"has {len(content):,} characters; is a quotation mark missing?")
+        return Refused(
+            row, f"has {len(content):,} characters", "close the quotation mark that is missing, or take it out"
+        )
     if folder is None:
         return Sample(row, content, label, group, split, confidence)
     if not content:
