@@ -7,7 +7,7 @@ import pytest
 
 from tasks import stages
 from tasks.config import read_yaml
-from tasks.modalities import MODALITIES
+from tasks.modalities import DECODERS, MODALITIES
 from tasks.objectives import OBJECTIVES
 from tasks.schema import Config
 from tasks.versioning import definition_of
@@ -105,7 +105,7 @@ def reached_from(path: Path) -> set[Path]:
 
 
 def test_each_table_entry_has_its_file() -> None:
-    for table in (MODALITIES, OBJECTIVES):
+    for table in (MODALITIES, DECODERS, OBJECTIVES):
         for module in table.values():
             assert (REPOSITORY / f"{module.replace('.', '/')}.py").exists()
 
