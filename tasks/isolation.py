@@ -1,6 +1,7 @@
 """Lets native decoders work in processes of their own: one that dies or hangs costs a sample, not the run."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from tasks.modalities import Unpacked
 ATTEMPTS = 2
 """A sample on which the process died is tried once more in a fresh one: it may have died of another one's doing."""
 HOME = Path(__file__).resolve().parent.parent
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+"""There are as many processes as cores: none needs threads of its own."""
 ANOTHER_PROGRAM = "save it again with another program, or take it out"
 CROWDED = "free memory and run again, or make it smaller"
 
@@ -48,7 +51,7 @@ class Decoders:
         """Return what the module makes of a file; BadSample where it cannot, dies or never comes to an end."""
         fault = BadSample("", "")
         for _ in range(ATTEMPTS):
-            process = self._idle.popleft() if self._idle else self._begun()
+            process = self._free()
             try:
                 answer, array = process.ask(content)
             except (EOFError, OSError):
@@ -58,6 +61,12 @@ class Decoders:
                 self._idle.append(process)
                 return _read(answer, array)
         raise fault
+
+    def _free(self) -> "_Process":
+        try:
+            return self._idle.popleft()
+        except IndexError:
+            return self._begun()
 
     def _begun(self) -> "_Process":
         if not self._open:
@@ -74,7 +83,13 @@ class _Process:
         command = [sys.executable, "-m", "tasks.isolated", str(theirs.fileno()), *arguments]
         nowhere = subprocess.DEVNULL  # decoders print warnings of their own
         self._process = subprocess.Popen(
-            command, pass_fds=[theirs.fileno()], cwd=HOME, stdin=nowhere, stdout=nowhere, stderr=nowhere
+            command,
+            pass_fds=[theirs.fileno()],
+            cwd=HOME,
+            env=os.environ | ONE_THREAD,
+            stdin=nowhere,
+            stdout=nowhere,
+            stderr=nowhere,
         )
         theirs.close()
         self._ready = False

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +12,7 @@ import pandas as pd
 
 from tasks.errors import BadSample, RegistryError
 from tasks.modalities import Arrays, modality
+from tasks.modalities.reading import Decoding, decoding
 from tasks.neural import devices, inference, networks
 from tasks.objectives import Array, objective
 from tasks.parallel import batched, in_order
@@ -40,20 +42,26 @@ class Predictor:
         devices.threads()
         return cls(directory, read_json(directory / "pipeline.json"), networks.load(directory))
 
-    def answer(self, contents: Sequence[Content]) -> pd.DataFrame:
+    @property
+    def here(self) -> Decoding:
+        """Decode in this process, as a server must; `answers` does it in some that may die."""
+        settings = SimpleNamespace(**self.about["preprocess"])
+        return Decoding(modality(self.about["modality"]), settings, self.directory, None, None)
+
+    def answer(self, contents: Sequence[Content], decode: Decoding | None = None) -> pd.DataFrame:
         """Return a row for each content, in their order: what the objective answers, and `refused`.
 
         `refused` is the reason why a content is unusable (its answer is then missing), else an empty text.
         """
-        outputs, refused = self.outputs(contents)
+        outputs, refused = self.outputs(contents, decode)
         answers = objective(self.about["objective"]).answers(outputs, self.about["facts"])
         answers.index = pd.Index([row for row, reason in enumerate(refused) if not reason])
         return answers.reindex(range(len(contents))).assign(refused=pd.Series(refused, dtype=str))
 
-    def outputs(self, contents: Sequence[Content]) -> tuple[Array, list[str]]:
+    def outputs(self, contents: Sequence[Content], decode: Decoding | None = None) -> tuple[Array, list[str]]:
         """Return the network's float32 [M, K] for the M usable of N contents, and N reasons to refuse or ""."""
         reads = modality(self.about["modality"])
-        chunks = list(in_order(self._prepared, batched(contents, reads.CHUNK)))
+        chunks = list(in_order(partial(_prepared, decode or self.here), batched(contents, reads.CHUNK)))
         samples = [sample for chunk, _ in chunks for sample in chunk]
         refused = [reason for _, reasons in chunks for reason in reasons]
         if not samples:
@@ -64,24 +72,29 @@ class Predictor:
         )
         return outputs, refused
 
-    def _prepared(self, contents: Sequence[Content]) -> tuple[list[Arrays], list[str]]:
-        """Return the arrays of the usable contents, and for each content why it is refused, or ""."""
-        reads, settings = modality(self.about["modality"]), SimpleNamespace(**self.about["preprocess"])
-        decoded, refused = [], []
-        for content in contents:
-            try:
-                if isinstance(content, BadSample):
-                    raise content
-                decoded.append(reads.decode(content, settings, self.directory))
-                refused.append("")
-            except BadSample as reason:
-                refused.append(str(reason))
-        return reads.prepare(decoded, settings, self.directory) if decoded else [], refused
+
+def _prepared(decode: Decoding, contents: Sequence[Content]) -> tuple[list[Arrays], list[str]]:
+    """Return the arrays of the usable contents, and for each content why it is refused, or ""."""
+    decoded, refused = [], []
+    for content in contents:
+        try:
+            if isinstance(content, BadSample):
+                raise content
+            decoded.append(decode(content))
+            refused.append("")
+        except BadSample as reason:
+            refused.append(str(reason))
+    return decode.modality.prepare(decoded, decode.settings, decode.backbone) if decoded else [], refused
 
 
 def answers(predictor: Predictor, questions: Iterable[Question]) -> Iterator[pd.DataFrame]:
-    """Answer a list of any length, some hundred at a time; the first column is the question's name."""
-    for some in batched(questions, AT_ONCE):
-        answered = predictor.answer([question.content for question in some])
-        answered.insert(0, "name", [question.name for question in some])
-        yield answered
+    """Answer a list of any length, some hundred at a time; the first column is the question's name.
+
+    A file that takes its decoder down costs its own answer only.
+    """
+    about, settings = predictor.about, predictor.here.settings
+    with decoding(about["modality"], settings, about["preprocess"], predictor.directory) as decode:
+        for some in batched(questions, AT_ONCE):
+            answered = predictor.answer([question.content for question in some], decode)
+            answered.insert(0, "name", [question.name for question in some])
+            yield answered

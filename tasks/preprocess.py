@@ -12,7 +12,7 @@ from tasks import refusals
 from tasks.errors import SampleShareError, SourceError
 from tasks.leaks.near_duplicates import Settled, settle
 from tasks.modalities import Arrays
-from tasks.modalities.reading import Reader, Refusal, Row, reading, write_refused
+from tasks.modalities.reading import Reader, Refusal, Row, decoding, write_refused
 from tasks.modalities.shards import write_shards
 from tasks.neural import backbones
 from tasks.parallel import batched, in_order
@@ -55,9 +55,10 @@ def preprocess(params: AnyDataset, workspace: Workspace) -> Path:
     manifest, tally, settings = read_manifest(workspace.raw), Tally(), params.preprocess
     backbone = backbones.fetch(params.backbone, workspace.root)
     with (
-        reading(params.modality, workspace.raw, settings, backbone) as reader,
+        decoding(params.modality, settings, settings.model_dump(mode="json"), backbone) as decode,
         workspace.replacing(workspace.prepared) as folder,
     ):
+        reader = Reader(workspace.raw, decode)
         write_shards(folder, batched(usable(manifest, reader, tally), settings.shard))
         check_share(tally.refused, len(manifest), settings.refused_share, workspace)
         tally.settle(settle(folder, manifest.take(tally.used), reader, params))
@@ -81,11 +82,11 @@ def usable(manifest: Table, reader: Reader, tally: Tally) -> Iterator[Arrays]:
     """Yield the arrays of the samples that can be used, in the manifest's order; keep the tally of all."""
     columns = [manifest[name].to_pylist() for name in Row._fields[1:]]
     rows = [Row(number, *values) for number, values in enumerate(zip(*columns, strict=True))]
-    chunks = list(batched(rows, reader.modality.CHUNK))
+    chunks = list(batched(rows, reader.decode.modality.CHUNK))
     for outcome in track(in_order(reader.read, chunks), "preparing", len(chunks)):
         tally.used += outcome.used
         tally.refused += outcome.refused
-        tally.facts.update(reader.modality.facts(outcome.samples))
+        tally.facts.update(reader.decode.modality.facts(outcome.samples))
         yield from outcome.samples
 
 

@@ -117,7 +117,8 @@ from pathlib import Path
 from tasks.modalities import reading
 from tasks.schema import ImagePreprocess
 settings = ImagePreprocess(size=8, pixel_limit=50_000_000, shard=8, refused_share=0.5)
-with reading.reading("image", Path("own"), settings, Path("eyes")) as reader:
+with reading.decoding("image", settings, settings.model_dump(mode="json"), Path("eyes")) as decode:
+    reader = reading.Reader(Path("own"), decode)
     for path in sorted(Path("own").rglob("*.*")):
         row = reading.Row(0, reading.hashlib.sha256(path.read_bytes()).hexdigest(), path.name, str(path)[4:], None)
         for refusal in reader.read([row]).refused:

@@ -8,7 +8,7 @@ import pytest
 from tasks import stages
 from tasks.config import read_yaml
 from tasks.explaining import EXPLAINERS
-from tasks.modalities import MODALITIES, hearing
+from tasks.modalities import DECODERS, MODALITIES, hearing
 from tasks.objectives import OBJECTIVES
 from tasks.schema import Config
 from tasks.versioning import definition_of
@@ -125,7 +125,7 @@ def reached_from(path: Path) -> set[Path]:
 
 
 def test_each_table_entry_has_its_file() -> None:
-    for table in (EXPLAINERS, MODALITIES, OBJECTIVES):
+    for table in (DECODERS, EXPLAINERS, MODALITIES, OBJECTIVES):
         for module in table.values():
             assert (REPOSITORY / f"{module.replace('.', '/')}.py").exists()
 

@@ -99,6 +99,13 @@ def test_many_threads_get_each_their_own_answer(tmp_path: Path) -> None:
     assert found == [len(content) if content.startswith(b"x") else -1 for content in contents]
 
 
+@pytest.mark.parametrize("module", ["tasks.modalities.image", "tasks.modalities.sound_files"])
+def test_what_decodes_imports_nothing_that_takes_seconds(module: str) -> None:
+    code = f"import sys, tasks.isolated, {module}; print(*sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert not {"torch", "pydantic", "pandas", "transformers", "scipy"} & set(ran.stdout.split())
+
+
 def test_no_process_is_left_behind(tmp_path: Path) -> None:
     before = set(psutil.Process().children())
     with Decoders("crashing", {}, tmp_path, 2) as decoders:

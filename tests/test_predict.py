@@ -5,9 +5,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from torch import nn
 from trained import LABELS, TEXTS, write_model
 
+from tasks import modalities
 from tasks.errors import BadSample, RegistryError, SourceError
+from tasks.neural import inference
 from tasks.predict import Predictor, answers
 from tasks.schema import FolderSource
 from tasks.sources.inputs import Question, read_inputs
@@ -127,3 +130,17 @@ def test_what_cannot_be_asked_is_told_before_anything_is(
     pd.DataFrame({"id": [1], "label": ["a"]}).to_csv("labels.csv", index=False)
     with pytest.raises(SourceError, match=told):
         read_inputs(arguments, modality)
+
+
+def test_a_file_that_takes_its_decoder_down_costs_its_own_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    monkeypatch.setitem(modalities.DECODERS, "image", "crashing")
+    monkeypatch.setattr(inference, "compute", lambda network, samples, rows, *_: np.zeros((len(rows), 2), np.float32))
+    about = {"modality": "image", "objective": "classification", "preprocess": {}, "facts": {"labels": ["cat", "dog"]}}
+    questions = [Question(name, name.encode()) for name in ("fine", "signal 11", "also fine")]
+    told = pd.concat(answers(Predictor(tmp_path, about, nn.Identity()), questions))
+    assert told["name"].tolist() == ["fine", "signal 11", "also fine"]
+    assert told["refused"].tolist() == ["", "the decoder crashed on it (signal 11)", ""]
+    assert told["answer"].notna().tolist() == [True, False, True]

@@ -63,7 +63,7 @@ def settle(folder: Path, samples: Table, reader: Reader, params: AnyDataset) -> 
     _write(folder, copies, settings.model_dump() | {"within": _within(found, splits, known)})
     gone = list(copies) if settings.across_splits == "refuse" else []
     prepared = Prepared(folder)
-    facts = reader.modality.facts([prepared[row] for row in gone])
+    facts = reader.decode.modality.facts([prepared[row] for row in gone])
     kept = [row for row in range(len(rows)) if row not in set(gone)]
     if gone:
         _rewrite(folder, kept, params.preprocess.shard)
@@ -78,7 +78,7 @@ def _marks(folder: Path, rows: list[dict[str, str | None]], looks: Fingerprint, 
         text = None
         if looks.READS_TEXT:
             whole = Row(number, str(row["id"]), str(row["name"]), row["path"], row["text"])
-            text = str(reader.modality.decode(content(reader.raw, whole), reader.settings, reader.backbone))
+            text = str(reader.decode(content(reader.raw, whole)))
         marks.append(looks.mark(prepared[number], text))
     return marks
 

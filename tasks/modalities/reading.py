@@ -44,15 +44,35 @@ class Outcome:
     refused: list[Refusal] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Decoding:
+    """How the samples of a modality are decoded: in this process or, with `decoders`, in some that may die."""
+
+    modality: Modality
+    settings: Any
+    backbone: Path
+    decoder: Decoder | None
+    decoders: Decoders | None
+
+    def __call__(self, content: bytes | str) -> Any:
+        """Return one decoded sample; BadSample says why it is unusable."""
+        if self.decoder is None or self.decoders is None or isinstance(content, str):
+            return self.modality.decode(content, self.settings, self.backbone)
+        return self.decoder.finish(self.decoders.unpack(content), self.settings, self.backbone)
+
+
 @contextmanager
-def reading(name: str, raw: Path, settings: Any, backbone: Path) -> Iterator["Reader"]:
-    """Yield what reads rows of the modality `name`, and end its processes afterwards."""
+def decoding(name: str, settings: Any, declared: dict[str, Any], backbone: Path) -> Iterator[Decoding]:
+    """Yield how samples of the modality `name` are decoded, and end its processes afterwards.
+
+    `declared` are the settings as JSON writes them.
+    """
     if name not in DECODERS:
-        yield Reader(raw, modality(name), settings, backbone, None, None)
+        yield Decoding(modality(name), settings, backbone, None, None)
         return
     # They begin while this process imports what the modality needs.
-    with Decoders(DECODERS[name], settings.model_dump(mode="json"), backbone, cores()) as decoders:
-        yield Reader(raw, modality(name), settings, backbone, decoder(name), decoders)
+    with Decoders(DECODERS[name], declared, backbone, cores()) as decoders:
+        yield Decoding(modality(name), settings, backbone, decoder(name), decoders)
 
 
 @dataclass(frozen=True)
@@ -60,30 +80,20 @@ class Reader:
     """All it takes to read rows; several threads may use it at once."""
 
     raw: Path
-    modality: Modality
-    settings: Any
-    backbone: Path
-    decoder: Decoder | None
-    """What finishes the samples that `decoders` unpack; without them the modality decodes here."""
-    decoders: Decoders | None
+    decode: Decoding
 
     def read(self, rows: Sequence[Row]) -> Outcome:
         """Decode each row and prepare, together, those that can be used."""
         outcome, decoded = Outcome(), []
         for row in rows:
             try:
-                decoded.append(self._decoded(content(self.raw, row)))
+                decoded.append(self.decode(content(self.raw, row)))
                 outcome.used.append(row.number)
             except BadSample as reason:
                 outcome.refused.append(Refusal(row.name, row.id, str(reason), reason.mend))
         if decoded:
-            outcome.samples = self.modality.prepare(decoded, self.settings, self.backbone)
+            outcome.samples = self.decode.modality.prepare(decoded, self.decode.settings, self.decode.backbone)
         return outcome
-
-    def _decoded(self, content: bytes | str) -> Any:
-        if self.decoder is None or self.decoders is None or isinstance(content, str):
-            return self.modality.decode(content, self.settings, self.backbone)
-        return self.decoder.finish(self.decoders.unpack(content), self.settings, self.backbone)
 
 
 def content(raw: Path, row: Row) -> bytes | str:
