@@ -26,9 +26,12 @@ FEW = 10
 MENDS = {
     "is not a git repository": "make it one, once: git init",
     "not inside of a DVC repository": "run from the project's folder",
+    "dvc.lock' is invalid": "bring it back with git, or delete it: all stages run anew",
     "Unable to acquire lock": "wait for it and run again",
 }
 """What to do, by what DVC says."""
+LONGEST = 300
+"""Characters that are shown of what DVC says."""
 READ: dict[str, Any] = {"capture_output": True, "encoding": "utf-8", "errors": "backslashreplace"}
 """How a command's answer is read, whatever the language of the terminal."""
 
@@ -125,7 +128,7 @@ def _dvc(root: Path, *arguments: str) -> str:
     answer = subprocess.run(command, cwd=root, env=environment, check=False, **READ)
     if answer.returncode:
         lines = [line for line in answer.stderr.splitlines() if line.startswith("ERROR")] or [answer.stderr.strip()]
-        said = lines[-1].removeprefix("ERROR: ")
+        said = " ".join(lines[-1].removeprefix("ERROR: ").split())[:LONGEST]
         mend = next((f"; {mend}" for words, mend in MENDS.items() if words in said), "")
         raise VersioningError(f"dvc {arguments[0]}: {said.partition(' Check the page')[0]}{mend}")
     return answer.stdout
