@@ -125,7 +125,7 @@ def _dvc(root: Path, *arguments: str) -> str:
     site.mkdir(parents=True, exist_ok=True)
     environment = os.environ | {"DVC_NO_ANALYTICS": "1", "DVC_SITE_CACHE_DIR": str(site)}
     command = [sys.executable, "-m", "dvc", *arguments]
-    answer = subprocess.run(command, cwd=root, env=environment, check=False, **READ)
+    answer: subprocess.CompletedProcess[str] = subprocess.run(command, cwd=root, env=environment, check=False, **READ)
     if answer.returncode:
         lines = [line for line in answer.stderr.splitlines() if line.startswith("ERROR")] or [answer.stderr.strip()]
         said = " ".join(lines[-1].removeprefix("ERROR: ").split())[:LONGEST]
@@ -136,7 +136,7 @@ def _dvc(root: Path, *arguments: str) -> str:
 
 def _git(root: Path, *arguments: str) -> str:
     try:
-        answer = subprocess.run(["git", *arguments], cwd=root, check=False, **READ)
+        answer: subprocess.CompletedProcess[str] = subprocess.run(["git", *arguments], cwd=root, check=False, **READ)
     except FileNotFoundError:  # no git on this machine: a run is then remembered without a commit
         return ""
     return answer.stdout if answer.returncode == 0 else ""
