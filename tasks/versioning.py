@@ -23,6 +23,15 @@ FEW = 10
 """Up to so many stages are named to DVC; beyond, it is faster at looking at all of them."""
 
 
+MENDS = {
+    "is not a git repository": "make it one, once: git init",
+    "not inside of a DVC repository": "run from the project's folder",
+    "dvc.lock' is invalid": "bring it back with git, or delete it: all stages run anew",
+    "Unable to acquire lock": "wait for it and run again",
+}
+"""What to do, by what DVC says."""
+LONGEST = 300
+"""Characters that are shown of what DVC says."""
 READ: dict[str, Any] = {"capture_output": True, "encoding": "utf-8", "errors": "backslashreplace"}
 """How a command's answer is read, whatever the language of the terminal."""
 
@@ -116,16 +125,18 @@ def _dvc(root: Path, *arguments: str) -> str:
     site.mkdir(parents=True, exist_ok=True)
     environment = os.environ | {"DVC_NO_ANALYTICS": "1", "DVC_SITE_CACHE_DIR": str(site)}
     command = [sys.executable, "-m", "dvc", *arguments]
-    answer = subprocess.run(command, cwd=root, env=environment, check=False, **READ)
+    answer: subprocess.CompletedProcess[str] = subprocess.run(command, cwd=root, env=environment, check=False, **READ)
     if answer.returncode:
         lines = [line for line in answer.stderr.splitlines() if line.startswith("ERROR")] or [answer.stderr.strip()]
-        raise VersioningError(f"dvc {arguments[0]}: {lines[-1].removeprefix('ERROR: ')}")
-    return str(answer.stdout)
+        said = " ".join(lines[-1].removeprefix("ERROR: ").split())[:LONGEST]
+        mend = next((f"; {mend}" for words, mend in MENDS.items() if words in said), "")
+        raise VersioningError(f"dvc {arguments[0]}: {said.partition(' Check the page')[0]}{mend}")
+    return answer.stdout
 
 
 def _git(root: Path, *arguments: str) -> str:
     try:
-        answer = subprocess.run(["git", *arguments], cwd=root, check=False, **READ)
+        answer: subprocess.CompletedProcess[str] = subprocess.run(["git", *arguments], cwd=root, check=False, **READ)
     except FileNotFoundError:  # no git on this machine: a run is then remembered without a commit
         return ""
     return answer.stdout if answer.returncode == 0 else ""

@@ -82,7 +82,7 @@ def test_what_does_not_fit_even_alone_is_one_line(ground: GroundOf, monkeypatch:
     with pytest.raises(ResourceError) as told:
         asked(ground("text"), "text")
     assert str(told.value) == (
-        "memory runs out with 1 samples at once, and fewer cannot be computed; close other programs, choose a smaller "
+        "memory runs out even with a batch of 1, and fewer cannot be computed; close other programs, choose a smaller "
         "backbone, or lower batch_size"
     )
 

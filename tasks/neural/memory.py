@@ -28,7 +28,7 @@ class Room:
         """Go on with half as many; ResourceError where that would be fewer than `least`."""
         if self.most // 2 < least:
             raise ResourceError(
-                f"memory runs out with {self.most} samples at once, and fewer cannot be computed; close other "
+                f"memory runs out even with a batch of {self.most}, and fewer cannot be computed; close other "
                 "programs, choose a smaller backbone, or lower batch_size"
             )
         note(f"memory runs out with {self.most} samples at once: going on with {self.most // 2} (lower batch_size)")

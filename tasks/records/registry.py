@@ -9,6 +9,7 @@ from urllib.request import url2pathname
 
 from tasks.errors import RegistryError
 from tasks.records import packaging, tracking
+from tasks.workspace import Workspace
 
 if TYPE_CHECKING:
     from tasks.records.tracking import MlflowClient
@@ -38,6 +39,9 @@ def describe(root: Path, name: str, which: str) -> Version:
     for version in known:
         if which in (version["version"], *version["aliases"]):
             return version
+    if not known and Workspace(root, name).registration.exists():
+        lost = f"{tracking.address(root)} does not know the registered model of {name}"
+        raise RegistryError(f"{lost}; register it again: python -m tasks register {name}")
     if not known:
         raise RegistryError(f"{name} has no registered model yet; make one: transfer run {name}")
     there = ", ".join(" ".join([version["version"], *version["aliases"]]) for version in known)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 ADDRESS = "MLFLOW_TRACKING_URI"
 SQLITE = "sqlite:///"
+DAMAGED = ("file is not a database", "malformed")
 BUSY_SECONDS = 3.0
 """How long a locked database is waited for; MLflow itself would wait 20 s at every statement."""
 FINISH_SECONDS = 30.0
@@ -139,6 +140,10 @@ def _in_one_line(where: str) -> Iterator[None]:
 
 def _away(where: str, error: Exception) -> RegistryError:
     reason = str(error).strip().splitlines() or [type(error).__name__]
+    if where.startswith(SQLITE) and any(words in str(error) for words in DAMAGED):
+        database = where.removeprefix(SQLITE)
+        mend = "move it away, then `python -m tasks register NAME`: a new one is made, and all runs are sent to it"
+        return RegistryError(f"{database}: is damaged ({reason[0][:160]}); {mend}")
     return RegistryError(
         f"MLflow at {where} does not answer as it should ({reason[0][:160]}); "
         "nothing is lost, what waits is sent by the next run"
