@@ -40,6 +40,15 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_the_entries_of_the_documentation_are_ones(repository: Path) -> None:
+    import yaml
+
+    page = (repository / "docs/backbones.md").read_text()
+    entries = yaml.safe_load(page.partition("```yaml")[2].partition("```")[0])["backbones"]
+    kinds = {Backbone(name=name, **entry).source.kind for name, entry in entries.items()}
+    assert len(entries) == 11 and kinds == {"hub", "folder"}
+
+
 @pytest.fixture
 def hub(model: Path) -> Iterator[Hub]:
     with hubs.serving(model) as served:
