@@ -40,6 +40,15 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_the_entries_of_the_documentation_are_ones(repository: Path) -> None:
+    import yaml
+
+    page = (repository / "docs/backbones.md").read_text()
+    entries = yaml.safe_load(page.partition("```yaml")[2].partition("```")[0])["backbones"]
+    kinds = {Backbone(name=name, **entry).source.kind for name, entry in entries.items()}
+    assert len(entries) == 11 and kinds == {"hub", "folder"}
+
+
 @pytest.fixture
 def hub(model: Path) -> Iterator[Hub]:
     with hubs.serving(model) as served:
@@ -114,15 +123,17 @@ def test_out_of_reach_it_tells_what_where_and_how(
     assert told.endswith("copy FOLDER here and declare it (kind: folder)")
 
 
+@pytest.mark.parametrize(
+    ("revision", "lacks"),
+    [(COMMIT, f"{COMMIT}/config.json: offline mode is enabled)"), ("main", "1 file(s) are missing (config.json)")],
+)
 def test_a_cache_that_lacks_a_file_is_told_which(
-    hub: Hub, fetch: Fetch, model: Path, root: Path, tmp_path: Path
+    hub: Hub, fetch: Fetch, model: Path, root: Path, tmp_path: Path, revision: str, lacks: str
 ) -> None:
-    fetch(declared(model), hub.address)
+    fetch(declared(model, revision), hub.address)
     shutil.rmtree(root / ".local")
-    [weights] = (tmp_path / "home/hub").rglob(f"snapshots/{COMMIT}/model.safetensors")
-    weights.unlink()
-    told = fetch(declared(model), hub.address, HF_HUB_OFFLINE="1")
-    assert "cannot be fetched from the hub (" in told and "1 file(s) are missing (model.safetensors)" in told
+    (tmp_path / f"home/hub/models--somebody--some-model/snapshots/{COMMIT}/config.json").unlink()
+    assert lacks in fetch(declared(model, revision), hub.address, HF_HUB_OFFLINE="1")
 
 
 def test_a_revision_that_is_not_there_is_told(hub: Hub, fetch: Fetch, model: Path) -> None:

@@ -9,16 +9,10 @@ from pathlib import Path
 from filelock import FileLock
 
 from tasks.errors import BackboneError
-from tasks.modalities.directory import PROCESSOR, read
-from tasks.neural import hub, soundness
-from tasks.progress import note
+from tasks.neural import hub, published, soundness
 from tasks.schema import HubSource, LocalSource, PackageFile, PackageParts, Weights
 from tasks.sources import archives, packages
-from tasks.workspace import sha256_of, synchronise, write_json
-
-INDEX = "model.safetensors.index.json"
-CODE = "auto_map"
-"""The key by which a model's JSON files name code of its own."""
+from tasks.workspace import sha256_of, synchronise
 
 
 def fetch(backbone: Weights, root: Path) -> Path:
@@ -82,23 +76,14 @@ def _looked_in(backbone: Weights, weights: Path) -> str:
     if isinstance(source, HubSource):
         place, whence = f"{source.id}, revision {source.revision} (cache: {hub.cached(source)})", source.id
         there = hub.files(source) or there
-    if INDEX in there:
-        return f"{place}: its weights lie in several files, of which one sha256 pins one; {_joining(whence)}"
+    if published.INDEX in there:
+        return f"{place}: its weights lie in several files, of which one sha256 pins one; {published.joining(whence)}"
     if "pytorch_model.bin" in there:
         return (
             f"{place}: its weights are a pickle, which may run code and is not opened; take a revision that has "
-            f"model.safetensors (the hub often offers one as refs/pr/NUMBER), or {_joining(whence)}"
+            f"model.safetensors (the hub often offers one as refs/pr/NUMBER), or {published.joining(whence)}"
         )
     return f"{place}, which has {', '.join(there[:10]) or 'no files'}; mend `file` or `source`"
-
-
-def _joining(whence: str) -> str:
-    """Tell how weights of any kind become one safetensors file."""
-    call = f"AutoModel.from_pretrained('{whence}').save_pretrained('whole', max_shard_size='1TB')"
-    return (
-        f'where you trust it run `python -c "from transformers import AutoModel; {call}"`, '
-        "put its other JSON and vocabulary files beside and declare the folder (kind: folder)"
-    )
 
 
 def _joined(backbone: Weights, source: PackageParts, root: Path, unpacked: Path) -> Path:
@@ -142,54 +127,6 @@ def _moved(source: object) -> str:
     return f"; revision {source.revision} may have moved: declare a commit's hash, which stays"
 
 
-def _copy(weights: Path, target: Path) -> None:
-    """Take a Hugging Face directory as it is, of its weights only the verified file."""
-    if weights.suffix != ".safetensors":
-        raise BackboneError(
-            f"{weights.name}: only safetensors are loaded of a Hugging Face directory, a pickle may run code; "
-            + _joining(str(weights.parent))
-        )
-    if weights.name in _shards(weights.parent / INDEX):
-        raise BackboneError(
-            f"{weights.name}: is one of several files of {weights.parent}; {_joining(str(weights.parent))}"
-        )
-    shutil.copyfile(weights, target / "model.safetensors")
-    for path in sorted(path for pattern in hub.COMPANIONS for path in weights.parent.glob(pattern)):
-        if path.name != INDEX:
-            _copy_companion(path, target / path.name)
-    _split_processor(target)
-    if not (target / "config.json").exists():
-        raise BackboneError(f"{weights}: no config.json beside it; a Hugging Face model directory has one")
-
-
-def _split_processor(target: Path) -> None:
-    """Give what newer directories say of pictures and sounds within processor_config.json a file of its own."""
-    whole = target / "processor_config.json"
-    if whole.exists() and not (target / PROCESSOR).exists():
-        told = read(target, whole.name)
-        for part in ("image_processor", "feature_extractor"):
-            if part in told:
-                write_json(target / PROCESSOR, told[part])
-
-
-def _shards(index: Path) -> set[str]:
-    """Return the names of the files that weights are spread over, if it is more than one."""
-    names = set(read(index.parent, index.name).get("weight_map", {}).values()) if index.exists() else set()
-    return names if len(names) > 1 else set()
-
-
-def _copy_companion(path: Path, target: Path) -> None:
-    """Copy a file, but of JSON that names code of the model's own leave the names out: it is never run."""
-    content = path.read_bytes()
-    if path.suffix != ".json" or CODE.encode() not in content:
-        target.write_bytes(content)
-        return
-    told = read(path.parent, path.name)
-    if told.pop(CODE, None) is not None:
-        note(f"{path.name} names code of the model's own ({CODE}): left out, it is never run")
-    write_json(target, told)
-
-
 def _converter(module: str, name: str) -> Callable[[Path, Path], None]:
     """Return a function of tasks.neural that is imported, and torch with it, when it is called."""
 
@@ -200,7 +137,7 @@ def _converter(module: str, name: str) -> Callable[[Path, Path], None]:
 
 
 FORMATS: dict[str, Callable[[Path, Path], None]] = {
-    "huggingface": _copy,
+    "huggingface": published.copy,
     "efficientnet-lite0": _converter("weights", "efficientnet_lite0"),
     "mobilenet-v2": _converter("weights", "mobilenet_v2"),
     "ctranslate2-whisper": _converter("whisper", "whisper"),
