@@ -66,9 +66,14 @@ class Miniature:
         """Write what the samples and features are now."""
         for folder in (self.workspace.raw, self.workspace.prepared, self.workspace.features):
             folder.mkdir(parents=True, exist_ok=True)
-        self.samples.to_parquet(self.workspace.raw / "manifest.parquet")
+        self.samples.assign(path=None, text=self.samples["name"]).to_parquet(self.workspace.raw / "manifest.parquet")
+        (self.workspace.raw / "refused.csv").write_text("name,reason\n")
         self.samples.to_parquet(self.workspace.prepared / "samples.parquet")
         write_json(self.workspace.prepared / "prepared.json", {"modality": "text", "objective": self.objective})
+        near = {"across_splits": "report", "likeness": 0.7, "within": {"train": 0, "validation": 0, "test": 0}}
+        write_json(self.workspace.prepared / "near_duplicates.json", near)
+        copies = "split,name,other_split,other_name,likeness\n"
+        (self.workspace.prepared / "near_duplicates.csv").write_text(copies)
         tokens = [np.array([2, 5 + row % 26, 5 + row % 7, 3], dtype=np.int32) for row in range(len(self.samples))]
         write_shards(self.workspace.prepared, [[{"tokens": one} for one in tokens]])
         ids = np.array([list(bytes.fromhex(one)) for one in self.samples["id"]], dtype=np.uint8)

@@ -80,6 +80,8 @@ def _pairs(looks: Fingerprint, marks: Sequence[Array], likeness: float) -> Itera
         for start in range(0, len(first), PART):
             part = slice(start, start + PART)
             here, there = first[part][apart[part]], second[part][apart[part]]
+            if not len(here):
+                continue
             alike = looks.alike(marks, here, there)
             enough = alike >= likeness
             yield here[enough], there[enough], alike[enough]
