@@ -13,7 +13,7 @@ from pyarrow import parquet
 from tasks.errors import SampleShareError, SourceError
 from tasks.progress import track
 from tasks.schema import AnyDataset
-from tasks.sources import Refused, Sample, rows, source, splits
+from tasks.sources import Refused, Sample, grouping, rows, source, splits
 from tasks.workspace import Workspace, sha256_of
 
 SHOWN = 3
@@ -46,7 +46,7 @@ def _find(params: AnyDataset, root: Path, scratch: Path) -> list[Sample | Refuse
     licence = chosen.licence(settings)
     if licence is not None:
         print(f"licence  {licence}")  # noqa: T201 - the licence is told where the data is fetched
-    return chosen.find(settings, root, scratch)
+    return grouping.by_name(chosen.find(settings, root, scratch), params.ingest.group_pattern)
 
 
 def _sift(found: list[Sample | Refused], params: AnyDataset) -> tuple[pd.DataFrame, list[Refused]]:

@@ -204,6 +204,31 @@ def test_the_worst_errors_of_the_best_training_are_named(evaluated: Miniature) -
     assert known["split"].eq("test").all()
 
 
+def test_leaks_are_looked_for_and_the_found_are_told(evaluated: Miniature, digits: Miniature, params: Params) -> None:
+    looked = read_json(evaluated.workspace.evaluation / "leaks.json")["looked_for"]
+    assert [one["check"] for one in looked] == [
+        "same bytes in several splits",
+        "near duplicates across splits",
+        "near duplicates in one split",
+        "test told from train",
+        "validation told from train",
+        "label told by the names",
+        "label told by the running number",
+        "label told by the length of the text",
+        "label named in the text",
+        "names that look like groups",
+    ]
+    assert {one["verdict"] for one in looked} == {"none"}
+    assert evaluated.workspace.counters("evaluate")["warnings"] == []
+    digits.samples["name"] = [f"{label}-{name}.png" for label, name in digits.samples[["label", "id"]].to_numpy()]
+    digits.samples["name"] = digits.samples["name"].str.replace("0-", "nought-").str.replace("1-", "one-")
+    digits.features[digits.rows("test")] += 3
+    digits.write()
+    evaluate(params({}), digits.workspace)
+    told = digits.workspace.counters("evaluate")["warnings"]
+    assert [line.split(":")[0] for line in told] == ["test told from train", "label told by the names"]
+
+
 def test_the_same_again_gives_the_same_bytes_and_counts_the_opening(
     evaluated: Miniature, digits: Miniature, params: Params
 ) -> None:

@@ -13,6 +13,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from tasks.leaks import copies, giveaways, groups, names, telling, traces
 from tasks.leaks.finding import Finding
 from tasks.leaks.folds import drawn, numbered
+from tasks.sources import Sample, grouping
 from tasks.workspace import write_json
 
 SEEDS = range(8)
@@ -166,6 +167,10 @@ def test_splits_with_hardly_any_group_are_not_judged() -> None:
     ],
 )
 def test_what_stands_in_a_name(name: str, stem: str, letters: str, number: float, family: str, inner: str) -> None:
+    if family or inner:
+        pattern = names.STEM_PATTERN if family else names.FOLDER_PATTERN
+        sample = Sample(name, "", "", "", "", "")
+        assert grouping.by_name([sample], pattern) == [sample._replace(group=family or inner)]
     assert (names.stem(name), names.letters(name), names.family(name)) == (stem, letters, family)
     assert names.inner_folder(name) == inner
     assert np.array_equal(names.number(name), number, equal_nan=True)
@@ -182,6 +187,7 @@ def test_names_that_share_a_stem_across_splits_are_told() -> None:
     assert (told.verdict, told.found) == ("reported", 10)
     assert told.said.startswith("40 samples share a stem with others, and 10 of these sets lie in several splits")
     assert told.examples[:2] == ["patient0_a.png (train)", "patient0_b.png (train)"]
+    assert told.said.endswith(f"ingest.group_pattern: '{names.STEM_PATTERN}'")
     inside = grouped([f"heron/day{number // 4}/{number}.png" for number in range(40)], ["heron"] * 40)
     assert inside.verdict == "reported" and "share a folder" in inside.said
 
