@@ -226,7 +226,12 @@ def test_leaks_are_looked_for_and_the_found_are_told(evaluated: Miniature, digit
     digits.write()
     evaluate(params({}), digits.workspace)
     told = digits.workspace.counters("evaluate")["warnings"]
-    assert [line.split(":")[0] for line in told] == ["test told from train", "label told by the names"]
+    assert [line.split(":")[0] for line in told] == [
+        "test told from train",
+        "label told by the names",
+        "label told by the length of the text",  # the text is the name
+        "label named in the text",
+    ]
 
 
 def test_the_same_again_gives_the_same_bytes_and_counts_the_opening(
