@@ -10,8 +10,8 @@ from tasks.leaks.correlation import stacked
 from tasks.leaks.fingerprints import Fingerprint
 from tasks.objectives import Array
 
-PART = 8192
-"""Pairs compared at one go: their marks are copied side by side."""
+PART = 512
+"""Pairs compared at one go: as many as fit into the cores' caches, side by side."""
 
 
 class Resemblance(NamedTuple):
