@@ -14,7 +14,7 @@ from tasks import refusals
 from tasks.errors import SampleShareError, SourceError
 from tasks.progress import track
 from tasks.schema import AnyDataset
-from tasks.sources import Refused, Sample, classes, rows, source, splits
+from tasks.sources import Refused, Sample, classes, grouping, rows, source, splits
 from tasks.workspace import FILES, Workspace, sha256_of
 
 SHOWN = 3
@@ -48,7 +48,7 @@ def _find(params: AnyDataset, root: Path, scratch: Path) -> list[Sample | Refuse
     licence = chosen.licence(settings)
     if licence is not None:
         print(f"licence  {licence}")  # noqa: T201 - the licence is told where the data is fetched
-    return chosen.find(settings, root, scratch)
+    return grouping.by_name(chosen.find(settings, root, scratch), params.ingest.group_pattern)
 
 
 def _sift(

@@ -1,9 +1,10 @@
 """The shape of params.yaml: frozen models; every key is known and none has a default in code."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 from pydantic_core import PydanticCustomError
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
@@ -190,11 +191,27 @@ class ColumnSplit(Section):
 Split = Annotated[HashSplit | StratifiedSplit | ColumnSplit, Discriminator("kind")]
 
 
+def _one_group(pattern: str) -> str:
+    """Return a regular expression with exactly one group; ValueError else."""
+    try:
+        groups = re.compile(pattern).groups
+    except re.error as error:
+        raise ValueError(f"is no regular expression ({error})") from None
+    if groups != 1:
+        raise ValueError(f"has {groups} groups in parentheses; expected one, as in (patient\\d+)_")
+    return pattern
+
+
 class Ingest(Section):
-    """Raw data in: from where, split how, and which share of bad samples is bearable."""
+    """Raw data in: from where, split how, and which share of bad samples is bearable.
+
+    `group_pattern`: a regular expression whose one group, found in a sample's name (its path below the source), is
+    the sample's group; null: groups are those of the source, if any.
+    """
 
     source: Source
     split: Split
+    group_pattern: Annotated[str, AfterValidator(_one_group)] | None
     refused_share: Share
 
 

@@ -39,6 +39,7 @@ datasets:
         content: text
         columns: {content: text, label: label, group: null, split: null, confidence: null}
       split: {kind: hash, by: sample, salt: a, validation: 0.2, test: 0.3}
+      group_pattern: null
       refused_share: 0.1
     preprocess:
       tokens: 16

@@ -40,6 +40,9 @@ BAD = {
         ["datasets.mandarin-tones: Input tag 'video'"],
     ),
     "a share above one": ("    refused_share: 0.01", "    refused_share: 2", ["refused_share: Input should be less"]),
+    "a pattern of two groups": ("group_pattern: null", "group_pattern: (a)(b)", ["group_pattern: Value error, has 2"]),
+    "a pattern that is none": ("group_pattern: null", "group_pattern: (a", ["Value error, is no regular expression"]),
+    "a likeness of nothing": ("likeness: 0.7}", "likeness: 0}", ["near_duplicates.likeness: Input should be greater"]),
     "a metric of another objective": ("      metric: r2", "      metric: accuracy", ["evaluate.metric: 'accuracy'"]),
 }  # fmt: skip
 

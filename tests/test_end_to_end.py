@@ -75,7 +75,8 @@ def small(section: dict[str, Any], raw: Workspace, root: Path) -> dict[str, Any]
             if row.path is not None:
                 shutil.copyfile(raw.raw / row.path, folder / content)
             table.writerow([content, row.label, row.group or row.id, row.split, row.confidence])
-    return section | {"ingest": {"source": source, "split": {"kind": "column"}, "refused_share": 0.0}}
+    split = {"kind": "column"}
+    return section | {"ingest": {"source": source, "split": split, "group_pattern": None, "refused_share": 0.0}}
 
 
 @pytest.mark.parametrize("name", ROWS)

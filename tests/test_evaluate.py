@@ -66,9 +66,14 @@ class Miniature:
         """Write what the samples and features are now."""
         for folder in (self.workspace.raw, self.workspace.prepared, self.workspace.features):
             folder.mkdir(parents=True, exist_ok=True)
-        self.samples.to_parquet(self.workspace.raw / "manifest.parquet")
+        self.samples.assign(path=None, text=self.samples["name"]).to_parquet(self.workspace.raw / "manifest.parquet")
+        (self.workspace.raw / "refused.csv").write_text("name,reason\n")
         self.samples.to_parquet(self.workspace.prepared / "samples.parquet")
         write_json(self.workspace.prepared / "prepared.json", {"modality": "text", "objective": self.objective})
+        near = {"across_splits": "report", "likeness": 0.7, "within": {"train": 0, "validation": 0, "test": 0}}
+        write_json(self.workspace.prepared / "near_duplicates.json", near)
+        copies = "split,name,other_split,other_name,likeness\n"
+        (self.workspace.prepared / "near_duplicates.csv").write_text(copies)
         tokens = [np.array([2, 5 + row % 26, 5 + row % 7, 3], dtype=np.int32) for row in range(len(self.samples))]
         write_shards(self.workspace.prepared, [[{"tokens": one} for one in tokens]])
         ids = np.array([list(bytes.fromhex(one)) for one in self.samples["id"]], dtype=np.uint8)
@@ -198,6 +203,36 @@ def test_the_worst_errors_of_the_best_training_are_named(evaluated: Miniature) -
     known = evaluated.samples.set_index("name").loc[errors["name"]]
     assert known["label"].tolist() == errors["truth"].tolist()
     assert known["split"].eq("test").all()
+
+
+def test_leaks_are_looked_for_and_the_found_are_told(evaluated: Miniature, digits: Miniature, params: Params) -> None:
+    looked = read_json(evaluated.workspace.evaluation / "leaks.json")["looked_for"]
+    assert [one["check"] for one in looked] == [
+        "same bytes in several splits",
+        "near duplicates across splits",
+        "near duplicates in one split",
+        "test told from train",
+        "validation told from train",
+        "label told by the names",
+        "label told by the running number",
+        "label told by the length of the text",
+        "label named in the text",
+        "names that look like groups",
+    ]
+    assert {one["verdict"] for one in looked} == {"none"}
+    assert evaluated.workspace.counters("evaluate")["warnings"] == []
+    digits.samples["name"] = [f"{label}-{name}.png" for label, name in digits.samples[["label", "id"]].to_numpy()]
+    digits.samples["name"] = digits.samples["name"].str.replace("0-", "nought-").str.replace("1-", "one-")
+    digits.features[digits.rows("test")] += 3
+    digits.write()
+    evaluate(params({}), digits.workspace)
+    told = digits.workspace.counters("evaluate")["warnings"]
+    assert [line.split(":")[0] for line in told] == [
+        "test told from train",
+        "label told by the names",
+        "label told by the length of the text",  # the text is the name
+        "label named in the text",
+    ]
 
 
 def test_the_same_again_gives_the_same_bytes_and_counts_the_opening(

@@ -95,6 +95,16 @@ def test_regression_labels_are_numbers(scores: AnyDataset, workspace: Workspace)
     assert table["group"].nunique() == 20
 
 
+def test_groups_can_be_taken_from_the_names(images: AnyDataset, workspace: Workspace) -> None:
+    section = images.ingest.model_copy(update={"group_pattern": r"(\d)\d\.png$"})
+    (workspace.root / "pictures" / "red" / "00.png").rename(workspace.root / "pictures" / "red" / "x.png")
+    ingest(images.model_copy(update={"ingest": section}), workspace)
+    listed = manifest(workspace)
+    assert listed["group"].tolist() == [name[-6] for name in listed["name"]]
+    assert set(listed["group"]) == {"0", "1"}
+    assert refused(workspace) == {"red/x.png": r"ingest.group_pattern (\d)\d\.png$ finds no group in its name"}
+
+
 def test_the_same_input_gives_the_same_bytes(images: AnyDataset, workspace: Workspace, tmp_path: Path) -> None:
     ingest(images, workspace)
     shutil.copytree(workspace.root / "pictures", tmp_path / "elsewhere" / "pictures")

@@ -20,6 +20,8 @@ BANDS, CELLS = 20, 50
 DEPTH = 0.75
 """Three decades of power, as the log-mel counts them: what is softer may be noise, and one copy's alone."""
 KEYS = 64
+NEAR = 0.8
+"""What a copy moved by a cell reaches unmoved at the least; what is further away is not moved."""
 
 
 def mark(prepared: Arrays, text: str | None) -> Array:
@@ -52,6 +54,9 @@ def keys(marks: Sequence[Array], likeness: float) -> Array:
 def alike(marks: Sequence[Array], first: Array, second: Array) -> Array:
     """Return the best correlation of each pair, one moved by a cell to either side or not at all."""
     one, other = (taken(marks, rows).reshape(-1, BANDS, CELLS) for rows in (first, second))
-    moved = ((one, other), (one[:, :, 1:], other[:, :, :-1]), (one[:, :, :-1], other[:, :, 1:]))
-    found = [correlation(a.reshape(len(a), -1), b.reshape(len(b), -1)) for a, b in moved]
-    return np.asarray(np.max(found, axis=0))
+    found = correlation(one.reshape(len(one), -1), other.reshape(len(other), -1))
+    near = np.flatnonzero(found >= NEAR)
+    if len(near):
+        for a, b in ((one[near, :, 1:], other[near, :, :-1]), (one[near, :, :-1], other[near, :, 1:])):
+            found[near] = np.maximum(found[near], correlation(a.reshape(len(a), -1), b.reshape(len(b), -1)))
+    return found

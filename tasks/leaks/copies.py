@@ -18,7 +18,7 @@ def same_bytes(raw: Path) -> Finding:
     torn = refused[refused["reason"].str.contains("hold the same but stand in the splits", regex=False)]
     if torn.empty:
         return clean(SAME, "none: the same bytes are kept once")
-    said = f"{len(torn):,} samples hold the same bytes as one of another declared split and were refused"
+    said = f"{len(torn):,} held the same bytes as one of another declared split and were refused"
     return Finding(SAME, len(torn), "refused", said, torn["reason"].drop_duplicates().head(SHOWN).tolist())
 
 
@@ -34,8 +34,8 @@ def _across(table: pd.DataFrame, about: dict[str, Any]) -> Finding:
     if not found:
         return clean(ACROSS, f"none by a likeness of {about['likeness']:g}")
     refuse = about["across_splits"] == "refuse"
-    gone = "were refused" if refuse else "stay in; preprocess.near_duplicates.across_splits: refuse takes them out"
-    said = f"{found:,} samples resemble one of a later split by {about['likeness']:g} or more; they {gone}"
+    gone = "were refused" if refuse else "stay in (preprocess.near_duplicates.across_splits: refuse takes them out)"
+    said = f"{found:,} of train or validation resemble one of a later split by {about['likeness']:g} or more and {gone}"
     examples = [
         f"{row.name} ({row.split}) resembles {row.other_name} ({row.other_split}), likeness {row.likeness:.3f}"
         for row in table.head(SHOWN).itertuples(index=False, name="Copy")

@@ -25,10 +25,10 @@ def correlation(one: Array, other: Array) -> Array:
     Two rows without any difference in them are alike, one such row is like no other.
     """
     first, second = (_centred(rows) for rows in (one, other))
-    lengths = np.linalg.norm(first, axis=1), np.linalg.norm(second, axis=1)
+    lengths = [np.sqrt(np.einsum("pd,pd->p", rows, rows)) for rows in (first, second)]
     both, flat = lengths[0] * lengths[1], (lengths[0] < 1) & (lengths[1] < 1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        found = np.where(flat, 1.0, np.where(both > 0, (first * second).sum(axis=1) / both, 0.0))
+        found = np.where(flat, 1.0, np.where(both > 0, np.einsum("pd,pd->p", first, second) / both, 0.0))
     return np.clip(found, 0, 1).astype(np.float32)
 
 

@@ -27,22 +27,33 @@ def drawn(rows: Array, most: int, seed: int) -> Array:
     return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
 
 
-def unseen(estimator: Any, inputs: Any, targets: Array, groups: Array, method: str, seed: int) -> Array | None:
-    """Return what `estimator`, fitted on the other folds, answers for each sample; None where folds cannot be made.
+def unseen(estimator: Any, inputs: Array, targets: Array, groups: Array, seed: int) -> Array | None:
+    """Return how strongly `estimator`, fitted on the other folds, takes each sample for class 1, float64 [N].
 
-    Classes are spread over the folds, and each must have a group in every one.
+    None where folds with both classes cannot be made.
     """
-    stratified = targets.dtype.kind in "iU"
-    names = np.unique(targets) if stratified else [None]
-    least = min(len(np.unique(groups if name is None else groups[targets == name])) for name in names)
-    if least < 2 or (stratified and len(names) < 2):
+    least = min(len(np.unique(groups[targets == side])) for side in (0, 1))
+    if least < 2:
         return None
-    kind = StratifiedGroupKFold if stratified else GroupKFold
-    folds = kind(min(FOLDS, least), shuffle=True, random_state=seed)
-    answers: Array = np.zeros(len(targets), targets.dtype if method == "predict" else np.float64)
-    for known, asked in folds.split(np.zeros(len(targets)), targets, groups):
-        if stratified and len(np.unique(targets[known])) < len(names):
+    folds = StratifiedGroupKFold(min(FOLDS, least), shuffle=True, random_state=seed)
+    answers = np.zeros(len(targets))
+    for known, asked in folds.split(targets, targets, groups):
+        if len(np.unique(targets[known])) < 2:
             return None
-        fitted = estimator.fit(inputs[known], targets[known])
-        answers[asked] = getattr(fitted, method)(inputs[asked])
+        answers[asked] = estimator.fit(inputs[known], targets[known]).decision_function(inputs[asked])
     return answers
+
+
+def half(labels: Array, groups: Array, seed: int) -> tuple[Array, Array] | None:
+    """Return the samples to learn from and those to be asked, about half each; None where a class has no two groups.
+
+    What is learnt then owes nothing to the labels of those asked, which can be dealt out anew without bias.
+    """
+    if len(np.unique(groups)) < 2:
+        return None
+    stratified = labels.dtype.kind in "iU"
+    folds = (StratifiedGroupKFold if stratified else GroupKFold)(2, shuffle=True, random_state=seed)
+    known, asked = next(folds.split(labels, labels, groups))
+    if stratified and len({*labels[known]} & {*labels[asked]}) < len(np.unique(labels)):
+        return None
+    return known, asked

@@ -1,8 +1,9 @@
 """Whether names, order, sizes or lengths tell the label: then a score may owe to how the data was gathered.
 
-A small classifier or regressor learns each trace and is asked about samples it has not seen, whole groups at a time.
-Its answers are judged against the labels dealt out anew, by runs that stay together within groups as the true ones
-do (a permutation test: Good, Permutation, Parametric and Bootstrap Tests of Hypotheses, 2005).
+A small classifier or regressor learns each trace from half of the samples and is asked about the others, whole groups
+at a time. Its answers are judged against the labels dealt out anew, by runs that stay together within groups as the
+true ones do (a permutation test: Good, Permutation, Parametric and Bootstrap Tests of Hypotheses, 2005). Answers of
+several folds would not do: they depend on one another, and chance would beat them too seldom.
 """
 
 import re
@@ -18,7 +19,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from tasks.leaks import names
 from tasks.leaks.finding import Finding, clean, reported
-from tasks.leaks.folds import FOLDS, numbered, unseen
+from tasks.leaks.folds import FOLDS, half, numbered
 from tasks.objectives import Array
 
 DEALS = 999
@@ -28,6 +29,17 @@ MARGIN = 0.1
 """How far from chance to certainty an answer must be: what tells less is of no consequence for a score."""
 LEAVES = 16
 """Steps of what a number can say: coarse enough to be of the gathering, not of the single sample."""
+
+
+MEANING = {
+    "names": "no model reads them, but the classes may have come from different places",
+    "running number": "no model reads it, but the classes came one after the other, and what else changed meanwhile?",
+    "file size": "fine if richer samples take more bytes; else the classes were saved in different ways",
+    "size of the picture": "the classes may come from different sources, and resizing leaves traces that a model sees",
+    "length and rate of the recording": "fine if it belongs to the label; else cut and record the classes alike",
+    "length of the text": "fine if it belongs to the label; else the classes were written or cut in different ways",
+}
+"""What to make of it that a trace tells the label."""
 
 
 class Told(NamedTuple):
@@ -75,7 +87,7 @@ def by_name(known: "pd.Series[str]", to: Asked) -> Finding:
         return clean(check, "none: names hold nothing but numbers")
     learner = LogisticRegression(class_weight="balanced", max_iter=300) if to.classes else Ridge()
     runs = CountVectorizer(analyzer="char", ngram_range=(1, 3), binary=True, max_features=1000, lowercase=False)
-    return _judged(check, stems, make_pipeline(runs, learner), to, "the file names tell the label")
+    return _judged(check, "names", stems, make_pipeline(runs, learner), to)
 
 
 def by_numbers(trace: str, values: Array, to: Asked) -> Finding:
@@ -85,16 +97,16 @@ def by_numbers(trace: str, values: Array, to: Asked) -> Finding:
         return clean(check, f"none: the {trace} is missing or all the same")
     settings = {"max_leaf_nodes": LEAVES, "min_samples_leaf": max(1, len(values) // 50), "random_state": to.seed}
     tree = DecisionTreeClassifier(class_weight="balanced", **settings) if to.classes else None
-    return _judged(check, values, tree or DecisionTreeRegressor(**settings), to, f"the {trace} tells the label")
+    return _judged(check, trace, values, tree or DecisionTreeRegressor(**settings), to)
 
 
 def by_words(texts: "pd.Series[str]", to: Asked) -> Finding:
     """Tell whether texts hold their own label as a word more often than that of another."""
     check = "label named in the text"
-    words = [set(re.findall(r"[\w.]+", text.casefold())) for text in texts]
-    spelt = to.labels if to.classes else np.array([f"{label:g}" for label in to.labels])
-    wanted, member = np.unique([str(label).casefold() for label in spelt], return_inverse=True)
-    holds = np.array([[bool(set(label.split()) <= one) for label in wanted] for one in words])
+    words = _words if to.classes else _numbers
+    wanted, member = np.unique(to.labels if to.classes else to.labels.astype(str), return_inverse=True)
+    meant = [words(label) or {label} for label in wanted]
+    holds = np.array([[label <= held for label in meant] for held in map(words, texts)])
     rows, generator = np.arange(len(member)), np.random.default_rng(to.seed)
     dealt = np.array([holds[rows, deal(member, to.groups, generator)].mean() for _ in range(DEALS)])
     own = float(holds[rows, member].mean())
@@ -105,25 +117,40 @@ def by_words(texts: "pd.Series[str]", to: Asked) -> Finding:
     return reported(check, int(holds[rows, member].sum()), said, [text[:80] for text in texts[holds[rows, member]]])
 
 
-def _judged(check: str, inputs: Array, estimator: Any, to: Asked, what: str) -> Finding:
-    answers = unseen(estimator, inputs, to.labels, to.groups, "predict", to.seed)
-    if answers is None:
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"\w+", text.casefold()))
+
+
+def _numbers(text: str) -> set[str]:
+    """Return the numbers in a text as they are usually written."""
+    return {f"{float(number):g}" for number in re.findall(r"-?\d+(?:\.\d+)?(?:e-?\d+)?", text.casefold())}
+
+
+def _judged(check: str, trace: str, inputs: Array, estimator: Any, to: Asked) -> Finding:
+    told = tell(inputs, estimator, to)
+    if told is None:
         return clean(check, "not looked at: too few samples or groups")
-    told = _told(answers, to)
     measure = "balanced accuracy" if to.classes else "rank correlation"
-    said = f"{what} with a {measure} of {told.score:.2f} ({told.chance:.2f} by chance)"
+    said = f"a {measure} of {told.score:.2f} ({told.chance:.2f} by chance) is reached from the {trace} alone"
     if not told.alarming:
         return clean(check, f"none: {said}")
-    return reported(check, 1, f"{said}: were the classes gathered in different ways?", [])
+    return reported(check, 1, f"{said}: {MEANING[trace]}", [])
 
 
-def _told(answers: Array, to: Asked) -> Told:
-    """Judge answers [N] against the true labels and against labels dealt out anew."""
+def tell(inputs: Array, estimator: Any, to: Asked) -> Told | None:
+    """Learn from half of the groups, ask about the other and judge the answers; None where it cannot be halved."""
+    halves = half(to.labels, to.groups, to.seed)
+    if halves is None:
+        return None
+    known, about = halves
+    answers = estimator.fit(inputs[known], to.labels[known]).predict(inputs[about])
     generator, score = np.random.default_rng(to.seed), _recall if to.classes else _rank
-    truth = np.unique(to.labels, return_inverse=True)[1] if to.classes else rankdata(to.labels)
-    given = np.searchsorted(np.unique(to.labels), answers) if to.classes else rankdata(answers)
+    classes, truth = np.unique(to.labels[about], return_inverse=True)
+    given = np.searchsorted(classes, answers)
+    if not to.classes:
+        given, truth = rankdata(answers), rankdata(to.labels[about])
     own = score(given, truth)
-    dealt = np.array([score(given, deal(truth, to.groups, generator)) for _ in range(DEALS)])
+    dealt = np.array([score(given, deal(truth, to.groups[about], generator)) for _ in range(DEALS)])
     chance = 1 / len(np.unique(truth)) if to.classes else 0.0
     return Told(own, chance, float((1 + (dealt >= own).sum()) / (1 + DEALS)))
 

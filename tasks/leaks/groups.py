@@ -8,19 +8,23 @@ from tasks.leaks import names
 from tasks.leaks.finding import SHOWN, Finding, clean, reported
 
 CHECK = "names that look like groups"
-FAMILIES: dict[str, Callable[[str], str]] = {"a stem": names.family, "a folder": names.inner_folder}
+FAMILIES: dict[str, tuple[Callable[[str], str], str]] = {
+    "a stem": (names.family, names.STEM_PATTERN),
+    "a folder": (names.inner_folder, names.FOLDER_PATTERN),
+}
+"""What names may share: how it is found, and the ingest.group_pattern that makes it the group."""
 LEAST = 3
 """Families without which names say nothing: a single one, IMG, is what a camera calls all its pictures."""
 SHARE = 0.5
 """How many of the samples must lie in a family with others, and how many may at most lie in one."""
-ADVICE = "if these belong together, give them a group (ingest.source.columns.group) and set ingest.split.by: group"
+ADVICE = "if these belong together, set ingest.split.by: group and name a column of groups, or ingest.group_pattern: "
 
 
 def look(samples: pd.DataFrame) -> Finding:
     """Look at `samples` (name, label, group, split); where groups are declared, nothing is guessed."""
     if samples["group"].notna().any():
         return clean(CHECK, "not looked at: groups are declared")
-    for what, key in FAMILIES.items():
+    for what, (key, _) in FAMILIES.items():
         families = samples["name"].map(key)
         if _plausible(families, samples["label"]):
             return _told(what, families, samples)
@@ -48,4 +52,4 @@ def _told(what: str, families: "pd.Series[str]", samples: pd.DataFrame) -> Findi
     shown = first.groupby("family", sort=False).head(2).head(SHOWN)
     said = f"{len(first):,} samples share {what} with others, and {len(torn):,} of these sets lie in several splits"
     examples = [f"{row.name} ({row.split})" for row in shown.itertuples(index=False, name="Sample")]
-    return reported(CHECK, len(torn), f"{said}: {ADVICE}", examples)
+    return reported(CHECK, len(torn), f"{said}: {ADVICE}'{FAMILIES[what][1]}'", examples)

@@ -6,8 +6,11 @@ from pathlib import PurePosixPath
 ROW = re.compile(r" row (\d+)$")
 """How rows of a table of texts are named: reviews.csv row 12."""
 NUMBER = re.compile(r"\d+")
-TAIL = re.compile(r"([ _.\-]*\(?\d+\)?|[ _.\-]+[A-Za-z])$")
+ENDING = r"(?:[ _.\-]*\(?\d+\)?|[ _.\-]+[A-Za-z])"
+TAIL = re.compile(ENDING + "$")
 """What numbers the files of one thing: patient12_a, patient12_b, 7_jackson_32, day3 (2)."""
+STEM_PATTERN = rf"([^/]*?){ENDING}\.[^./]*$"
+FOLDER_PATTERN = "^[^/]+/(.+)/"
 
 
 def stem(name: str) -> str:

@@ -10,8 +10,8 @@ from tasks.leaks.correlation import stacked
 from tasks.leaks.fingerprints import Fingerprint
 from tasks.objectives import Array
 
-PART = 8192
-"""Pairs compared at one go: their marks are copied side by side."""
+PART = 512
+"""Pairs compared at one go: as many as fit into the cores' caches, side by side."""
 
 
 class Resemblance(NamedTuple):
@@ -80,6 +80,8 @@ def _pairs(looks: Fingerprint, marks: Sequence[Array], likeness: float) -> Itera
         for start in range(0, len(first), PART):
             part = slice(start, start + PART)
             here, there = first[part][apart[part]], second[part][apart[part]]
+            if not len(here):
+                continue
             alike = looks.alike(marks, here, there)
             enough = alike >= likeness
             yield here[enough], there[enough], alike[enough]

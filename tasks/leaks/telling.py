@@ -60,7 +60,7 @@ def _area(features: Array, targets: Array, groups: Array, seed: int) -> bootstra
         PCA(components, random_state=seed),
         LogisticRegression(C=0.01, class_weight="balanced", max_iter=500),
     )
-    scores = unseen(estimator, features.astype(np.float64), targets, groups, "decision_function", seed)
+    scores = unseen(estimator, features.astype(np.float64), targets, groups, seed)
     if scores is None:
         return {"value": 0.5, "low": None, "high": None}
     weights = bootstrap.by_group(groups, RESAMPLES, seed)
