@@ -164,7 +164,7 @@ def shorten(project: Project) -> None:
     text = params.read_text()
     start = text.index("  cell-folders-head:")
     changed = re.sub(r"epochs: \d+\n    patience: \d+", "epochs: 1\n    patience: 1", text[start:])
-    assert changed.count("epochs: 1\n") == len(EXAMPLES)
+    assert changed.count("    epochs: 1\n") == len(EXAMPLES)
     params.write_text(text[:start] + changed)
 
 

@@ -42,6 +42,8 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Project:
     made = make(tmp_path_factory.mktemp("template"))
     made.change(TABLE, SQL)
     made.change("[colours-head, colours-partial]", "[colours-head]")
+    params = made.root / "params.yaml"
+    params.write_text(params.read_text().partition("  colours-partial:")[0] + "searches: {}\n")
     ask(made.root, "CREATE TABLE colours (text, label)")
     for line in (made.root / "texts" / "colours.csv").read_text().splitlines()[1:]:
         ask(made.root, "INSERT INTO colours VALUES (?, ?)", *line.split(","))

@@ -202,6 +202,25 @@ def test_names_that_are_no_paths_here() -> None:
     }
 
 
+def test_a_name_that_leads_out_is_refused_and_counted(
+    folder: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fsspec.implementations.local import LocalFileSystem
+
+    listed = LocalFileSystem.find
+
+    def with_evil(self: Any, path: str, **rest: Any) -> dict[str, Any]:
+        facts = {"type": "file", "size": 3, "mtime": 1.0, "name": f"{path}/../../evil.jpg"}
+        return listed(self, path, **rest) | {facts["name"]: facts}
+
+    monkeypatch.setattr(LocalFileSystem, "find", with_evil)
+    found = find(source(f"file://{folder}"), root)
+    assert len(contents(found)) == 3
+    assert reasons(found) == {"../../evil.jpg": "its name leads out of the source's folder"}
+    assert state(root)["files"] == 4
+    assert not list(root.rglob("evil.jpg"))
+
+
 def test_looking_notes_a_change_and_only_that(folder: Path, root: Path) -> None:
     address, note = source(f"file://{folder}"), root / "data/birds/source/state.json"
     remote.look(address, root)

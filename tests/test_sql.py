@@ -104,6 +104,17 @@ def test_the_order_of_the_answer_does_not_matter(database: Path, root: Path, tex
     assert state(root) == held
 
 
+def test_nor_does_it_where_the_query_orders_by_something_else(database: Path, root: Path) -> None:
+    double = [*ROWS, *((body, stars, f"{author} again") for body, stars, author in ROWS)]
+    ordered, answers, notes = source("SELECT * FROM reviews ORDER BY stars", group="author"), [], []
+    for rows in (double, double[::-1]):
+        fill(database, rows)
+        answers.append([one._replace(name="") for one in find(ordered, root)])
+        notes.append(state(root))
+    assert answers[0] == answers[1]
+    assert notes[0] == notes[1]
+
+
 @pytest.mark.parametrize("value", ["body", "stars"])
 def test_a_changed_row_is_noticed(database: Path, root: Path, value: str) -> None:
     sql.look(source(), root)
@@ -159,6 +170,22 @@ def test_a_query_is_passed_on_as_it_stands(database: Path, root: Path) -> None:
     query = "SELECT body || ' 100%s :word' AS body, stars FROM reviews WHERE body LIKE '%1' AND '10:30' < '11:00'"
     found = find(source(query), root)
     assert {one.content for one in found} == {f"text number {number} 100%s :word" for number in (1, 11, 21, 31)}
+
+
+def test_a_driver_is_given_no_parameters(database: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sqlalchemy.engine.default import DefaultDialect
+
+    given: list[tuple[Any, ...]] = []
+
+    def execute(_self: Any, cursor: Any, *rest: Any) -> None:
+        given.append(rest[:-1])
+        cursor.execute(*rest[:-1])
+
+    # With none, not even an empty list, drivers that know "%s" leave a "%" alone.
+    for name in ("do_execute", "do_execute_no_params"):
+        monkeypatch.setattr(DefaultDialect, name, execute)
+    find(source(), root)
+    assert given[-1] == (source().query,)
 
 
 def test_a_query_cannot_change_the_database(database: Path, root: Path) -> None:
