@@ -52,7 +52,7 @@ def _paths(workspace: Workspace, source: Path | None) -> dict[str, list[Path]]:
     local, name = workspace.local, workspace.name
     found = {
         "data": [path for path in _children(workspace.home) if not _holds(path, source)],
-        "checkpoints": [local / "checkpoints" / name],
+        "unfinished": [local / "checkpoints" / name],
         "measured": [
             local / "measurements" / name,
             *(local / "tune").glob(f"{name}.db*"),
@@ -85,7 +85,7 @@ def told(gone: Belongings) -> list[tuple[str, str]]:
     sections = ", ".join(f"{section}.{name}" for section, name in gone.entries)
     lines = [("sections", f"{sections} of {PARAMS}")]
     for kind, paths in gone.paths.items():
-        if paths:
+        if weight(paths):
             lines.append((kind, f"{size(weight(paths))} in {_places(paths)}"))
     if gone.cache:
         held = f"{len(gone.cache):,} files that no other data set uses"

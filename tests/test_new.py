@@ -315,3 +315,33 @@ def test_the_study_has_a_recipe_where_the_file_has_none(project: Path, repositor
     rates = read_yaml(repository / "study/params.yaml")["trainings"]["mandarin-tones-scratch"]["learning_rates"]
     assert read_yaml(project / "params.yaml")["trainings"]["birds-scratch"]["learning_rates"] == rates
     assert written(project)["modality"] == "audio"
+
+
+def test_a_class_that_is_never_learnt_stops(project: Path) -> None:
+    parts = ["train"] * 30 + ["validation"] * 10 + ["test"] * 10
+    rows = [f"words {n} {n},{'c' if n == 45 else 'ab'[n % 2]},{part}" for n, part in enumerate(parts)]
+    texts(project, ["text,label,part", *rows])
+    with pytest.raises(SourceError, match=r"1 classes have no sample in the train split, such as 'c'"):
+        proposal(project, "own.csv")
+
+
+def test_a_class_of_one_is_put_where_it_is_learnt(project: Path) -> None:
+    rows = [f"words {n} {n},{'rare' if n == 7 else 'ab'[n % 2]}" for n in range(60)]
+    texts(project, ["text,label", *rows])
+    look.at(asked(project, "own.csv"), read_yaml(project / "params.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("groups", "told"),
+    [
+        (["x", "y"], "2 groups are too few for three splits, so groups lie in several splits, which flatters"),
+        (["x", "y", "z", ""], "20 samples have no group, so groups lie in several splits, which flatters"),
+    ],
+)
+def test_groups_that_cannot_be_kept_whole_are_told(project: Path, groups: list[str], told: str) -> None:
+    rows = [f"words {n} {n},{'ab'[n // 4 % 2]},{groups[n % len(groups)]}" for n in range(80)]
+    texts(project, ["text,label,speaker", *rows])
+    made = proposal(project, "own.csv", group="speaker")
+    assert made.dataset["ingest"]["split"]["by"] == "sample"
+    assert made.dataset["evaluate"]["bootstrap"]["by"] == "sample"
+    assert any(told in text for _, text in made.reasons)

@@ -35,7 +35,7 @@ def pictures(names: Sequence[str], marks: Sequence["np.ndarray[Any, Any]"]) -> l
 
 
 def texts(names: Sequence[str], contents: Sequence[str]) -> list[tuple[str, str]]:
-    """Return pairs of names whose texts share nearly all their runs of words."""
+    """Return pairs of names whose texts share nearly all their runs of words, each with the first of its like."""
     from datasketch import MinHash, MinHashLSH
 
     index, pairs = MinHashLSH(threshold=LIKENESS, num_perm=PERMUTATIONS), []
@@ -45,6 +45,9 @@ def texts(names: Sequence[str], contents: Sequence[str]) -> list[tuple[str, str]
             continue
         mark = MinHash(num_perm=PERMUTATIONS)
         mark.update_batch([" ".join(words[place : place + RUN]).encode() for place in range(len(words) - RUN + 1)])
-        pairs += [(names[int(other)], name) for other in index.query(mark)[:1]]
-        index.insert(str(number), mark)
+        known = index.query(mark)
+        if known:  # of many that are alike the first stands for all, or each would be compared with each
+            pairs.append((names[int(known[0])], name))
+        else:
+            index.insert(str(number), mark)
     return pairs

@@ -41,10 +41,9 @@ class Estimate(NamedTuple):
 def estimate(root: Path, proposal: Proposal, backbone: Sections) -> Estimate:
     """Measure where the backbone lies ready in .local/backbones, else go by what was measured elsewhere."""
     place = root / ".local" / "backbones" / f"{proposal.dataset['backbone']}-{backbone['sha256'][:12]}"
-    costs = UNMEASURED[proposal.dataset["modality"]]
-    if place.exists():
-        costs = costs | _measured(place, proposal)
-    low, high = (LOW, HIGH) if place.exists() else (UNMEASURED_LOW, UNMEASURED_HIGH)
+    found = _measured(place, proposal) if place.exists() else {}
+    costs = UNMEASURED[proposal.dataset["modality"]] | found
+    low, high = (LOW, HIGH) if found else (UNMEASURED_LOW, UNMEASURED_HIGH)
     counts = proposal.counts
     first = START + sum(counts.values()) * (costs["read"] + costs["features"])
     parts = {}
@@ -54,7 +53,7 @@ def estimate(root: Path, proposal: Proposal, backbone: Sections) -> Estimate:
         parts[name] = epochs * counts["train"] * costs.get(strategy, 0.0) + (judged if epochs else 1.0)
     whole = first + sum(parts.values())
     spans = {name: (low * part, high * part) for name, part in parts.items()}
-    return Estimate(low * whole, high * whole, spans, place.exists())
+    return Estimate(low * whole, high * whole, spans, bool(found))
 
 
 def _measured(place: Path, proposal: Proposal) -> dict[str, float]:
