@@ -10,7 +10,7 @@ from conftest import COLOURS, write_picture, write_sound
 from project import write_texts
 
 from flows import newcomer
-from tasks import config, params_file
+from tasks import config, params_datasets
 from tasks.config import read_yaml
 from tasks.errors import ConfigError, SourceError, TransferError
 from tasks.inspection import look
@@ -63,7 +63,7 @@ def test_pictures_become_a_complete_section_and_three_trainings(
     assert content["trainings"]["birds-partial"]["optimizer"] == house["optimizer"]
     new = (project / "params.yaml").read_text()
     assert [line for line in new.splitlines() if line in set(old.splitlines())][:40] == old.splitlines()[:40]
-    without = params_file.without(new, params_file.entries_of(content, "birds"))
+    without = params_datasets.without(new, params_datasets.entries_of(content, "birds"))
     assert without == old
     told = capsys.readouterr().out
     assert "24 pictures in 2 folders, whose names are the labels" in told
@@ -297,7 +297,7 @@ def test_without_a_recipe_of_the_modality_it_says_where_one_is(project: Path) ->
     write_sound(project / "own/low/1.wav", 220.0, 1)
     write_sound(project / "own/high/1.wav", 880.0, 1)
     content, text = read_yaml(project / "params.yaml"), (project / "params.yaml").read_text()
-    text = params_file.without(text, params_file.entries_of(content, "mandarin-tones"))
+    text = params_datasets.without(text, params_datasets.entries_of(content, "mandarin-tones"))
     (project / "params.yaml").write_text(text)
     with pytest.raises(ConfigError, match=r"no data set of modality audio with a training of strategy partial"):
         proposal(project, "own")
@@ -305,7 +305,7 @@ def test_without_a_recipe_of_the_modality_it_says_where_one_is(project: Path) ->
 
 def test_the_study_has_a_recipe_where_the_file_has_none(project: Path, repository: Path) -> None:
     content, text = read_yaml(project / "params.yaml"), (project / "params.yaml").read_text()
-    text = params_file.without(text, params_file.entries_of(content, "mandarin-tones"))
+    text = params_datasets.without(text, params_datasets.entries_of(content, "mandarin-tones"))
     (project / "params.yaml").write_text(text)
     (project / "study").mkdir()
     (project / "study/params.yaml").write_bytes((repository / "study/params.yaml").read_bytes())
