@@ -323,3 +323,13 @@ def test_an_option_for_tables_is_no_option_for_folders(root: Path, option: str) 
         SourceError, match=rf"--{option} day: it names a column of a table, and this is read without one"
     ):
         recognised(asked(root, "own", **{option: "day"}))
+
+
+def test_only_a_declared_part_is_opened_and_that_is_said(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contents, "LOOKED", 3)
+    pictures(root / "own", [f"heron/{number}.png" for number in range(5)] + ["coot/1.png"])
+    layout, found = counted(root, "own")
+    seen = contents.seen(found.table, "image", 10_000)
+    assert (seen.looked, len(seen.sizes)) == (3, 3)
+    told = findings.lines(layout, found, seen, "classification")
+    assert ("", "all were counted and 3 of 6, drawn at random, opened") in told

@@ -345,3 +345,20 @@ def test_groups_that_cannot_be_kept_whole_are_told(project: Path, groups: list[s
     assert made.dataset["ingest"]["split"]["by"] == "sample"
     assert made.dataset["evaluate"]["bootstrap"]["by"] == "sample"
     assert any(told in text for _, text in made.reasons)
+
+
+def test_folders_of_splits_are_ingested_as_they_are(project: Path) -> None:
+    from tasks.ingest import ingest
+    from tasks.workspace import Workspace
+
+    sizes = {"train": 8, "val": 4, "test": 4}
+    for seed, (part, count) in enumerate(sizes.items()):
+        for number in range(count):
+            name = ("heron", "coot")[number % 2]
+            write_picture(project / "own" / part / name / f"{number}.png", COLOURS["red"], 100 * seed + number, 16)
+    newcomer.new(asked(project, "own"), yes=True)
+    assert written(project)["ingest"]["split"] == {"kind": "column"}
+    workspace = Workspace(project, "birds")
+    ingest(config.load(project).datasets["birds"], workspace)
+    counted = workspace.counters("ingest")
+    assert (counted["train"], counted["validation"], counted["test"]) == (8, 4, 4)

@@ -26,6 +26,7 @@ def lines(layout: Layout, census: Census, contents: Contents, objective: str) ->
     return [
         ("found", _found(layout, census)),
         *(("", sentence) for sentence in layout.said),
+        *_looked(census, contents, layout.modality),
         *_beside(layout),
         *_labels(census.table, objective),
         *_written_in(layout, census.table, objective),
@@ -46,6 +47,14 @@ def _found(layout: Layout, census: Census) -> str:
     if census.looked < census.found:
         found += f"; they are large, so {census.looked:,} of them were read"
     return found
+
+
+def _looked(census: Census, contents: Contents, modality: str) -> list[Line]:
+    total = len(census.table)
+    if not 0 < contents.looked < total:
+        return []
+    done = "compared for being nearly the same" if modality == "text" else "opened"
+    return [("", f"all were counted and {contents.looked:,} of {total:,}, drawn at random, {done}")]
 
 
 def _beside(layout: Layout) -> list[Line]:

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tasks.progress import track
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -39,7 +41,8 @@ def texts(names: Sequence[str], contents: Sequence[str]) -> list[tuple[str, str]
     from datasketch import MinHash, MinHashLSH
 
     index, pairs = MinHashLSH(threshold=LIKENESS, num_perm=PERMUTATIONS), []
-    for number, (name, text) in enumerate(zip(names, contents, strict=True)):
+    both = zip(names, contents, strict=True)
+    for number, (name, text) in enumerate(track(both, "comparing", len(names))):
         words = text.lower().split()
         if len(words) < RUN:
             continue
