@@ -9,7 +9,7 @@ from tasks.errors import SourceError, did_you_mean
 from tasks.inspection.request import Request
 from tasks.sources.splits import SPLITS
 
-LABELS: tuple[str, ...] = (
+LABELS = [
     "label",
     "labels",
     "class",
@@ -21,10 +21,19 @@ LABELS: tuple[str, ...] = (
     "intent",
     "topic",
     "genre",
-)
-LABELS += ("diagnosis", "grade", "stars", "rating", "score", "price", "answer", "emotion", "language", "tag")
-TEXTS = ("text", "sentence", "review", "content", "comment", "message", "body", "document", "question", "title")
-GROUPS: tuple[str, ...] = (
+    "diagnosis",
+    "grade",
+    "stars",
+    "rating",
+    "score",
+    "price",
+    "answer",
+    "emotion",
+    "language",
+    "tag",
+]
+TEXTS = ["text", "sentence", "review", "content", "comment", "message", "body", "document", "question", "title"]
+GROUPS = [
     "group",
     "patient",
     "speaker",
@@ -36,8 +45,24 @@ GROUPS: tuple[str, ...] = (
     "session",
     "day",
     "date",
-)
-GROUPS += ("site", "location", "station", "camera", "device", "module", "scene", "source", "batch", "film", "movie")
+    "site",
+    "location",
+    "station",
+    "camera",
+    "device",
+    "module",
+    "scene",
+    "source",
+    "batch",
+    "block",
+    "run",
+    "plate",
+    "slide",
+    "video",
+    "film",
+    "movie",
+]
+"""What people call such columns; the first of a list counts for most."""
 LOOKED = 5000
 """Rows looked at to tell what a column holds."""
 FILES_SHARE = 0.5
@@ -120,7 +145,7 @@ def _label(part: pd.DataFrame, left: list[str], name: str) -> str:
     raise SourceError(f"{name}: several columns could be the label; name it: --label COLUMN, one of {shown}")
 
 
-def _named(columns: Iterable[str], names: tuple[str, ...]) -> str | None:
+def _named(columns: Iterable[str], names: list[str]) -> str | None:
     """Return the first column that is called as one of the names, whatever its case; or whose name has it as a word."""
     known = list(columns)
     lower = {column.lower().strip(): column for column in known}

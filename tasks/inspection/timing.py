@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 MEASURED = 8
 """Samples of a measured batch: a small one costs a little more for each."""
-LOW, HIGH = 0.7, 1.8
+GAIN = 0.8
+"""So many threads are as fast as this power of their number."""
+LOW, HIGH = 0.5, 1.5
 """What a measurement of one batch may be wrong by: the whole falls between these parts of it."""
 UNMEASURED = {
     "image": {"read": 0.012, "features": 0.010, "partial": 0.021, "scratch": 0.075},
@@ -83,15 +85,25 @@ def _measured(place: Path, proposal: Proposal) -> dict[str, float]:
 
 
 def _seconds(work: Callable[[], None]) -> float:
-    """Return seconds a sample of a batch, the second time it is done, as if nothing else were computed here."""
+    """Return seconds a sample of a batch, the second time it is done, as if nothing else were computed here.
+
+    On a processor it is the time that one thread computes: several wait for one another where others compute, too.
+    """
+    import torch
+
     from tasks.neural import devices
 
-    clock = time.process_time if devices.device().type == "cpu" else time.monotonic
-    workers = devices.threads() if devices.device().type == "cpu" else 1
-    work()
-    began = clock()
-    work()
-    return (clock() - began) / workers / MEASURED
+    on_processor = devices.device().type == "cpu"
+    clock, workers = (time.process_time, devices.threads()) if on_processor else (time.monotonic, 1)
+    if on_processor:
+        torch.set_num_threads(1)
+    try:
+        work()
+        began = clock()
+        work()
+        return (clock() - began) / workers**GAIN / MEASURED
+    finally:
+        devices.threads()
 
 
 def _answer(network: "Network", batch: "Batch") -> None:
