@@ -9,59 +9,18 @@ from tasks.errors import SourceError, did_you_mean
 from tasks.inspection.request import Request
 from tasks.sources.splits import SPLITS
 
-LABELS = [
-    "label",
-    "labels",
-    "class",
-    "category",
-    "target",
-    "y",
-    "sentiment",
-    "species",
-    "intent",
-    "topic",
-    "genre",
-    "diagnosis",
-    "grade",
-    "stars",
-    "rating",
-    "score",
-    "price",
-    "answer",
-    "emotion",
-    "language",
-    "tag",
-]
-TEXTS = ["text", "sentence", "review", "content", "comment", "message", "body", "document", "question", "title"]
-GROUPS = [
-    "group",
-    "patient",
-    "speaker",
-    "subject",
-    "person",
-    "author",
-    "user",
-    "customer",
-    "session",
-    "day",
-    "date",
-    "site",
-    "location",
-    "station",
-    "camera",
-    "device",
-    "module",
-    "scene",
-    "source",
-    "batch",
-    "block",
-    "run",
-    "plate",
-    "slide",
-    "video",
-    "film",
-    "movie",
-]
+LABELS = (
+    "label", "labels", "class", "category", "target", "y", "sentiment", "species", "intent", "topic", "genre",
+    "diagnosis", "grade", "stars", "rating", "score", "price", "answer", "emotion", "language", "tag",
+)  # fmt: skip
+TEXTS = (
+    "text", "sentence", "review", "content", "comment", "message", "body", "document", "question", "title",
+)  # fmt: skip
+GROUPS = (
+    "group", "patient", "speaker", "subject", "person", "author", "user", "customer", "session", "day", "date",
+    "site", "location", "station", "camera", "device", "module", "scene", "source", "batch", "block", "run",
+    "plate", "slide", "video", "film", "movie",
+)  # fmt: skip
 """What people call such columns; the first of a list counts for most."""
 LOOKED = 5000
 """Rows looked at to tell what a column holds."""
@@ -145,7 +104,7 @@ def _label(part: pd.DataFrame, left: list[str], name: str) -> str:
     raise SourceError(f"{name}: several columns could be the label; name it: --label COLUMN, one of {shown}")
 
 
-def _named(columns: Iterable[str], names: list[str]) -> str | None:
+def _named(columns: Iterable[str], names: tuple[str, ...]) -> str | None:
     """Return the first column that is called as one of the names, whatever its case; or whose name has it as a word."""
     known = list(columns)
     lower = {column.lower().strip(): column for column in known}

@@ -101,7 +101,7 @@ def _seconds(work: Callable[[], None]) -> float:
         work()
         began = clock()
         work()
-        return (clock() - began) / workers**GAIN / MEASURED
+        return float((clock() - began) / workers**GAIN / MEASURED)
     finally:
         devices.threads()
 
