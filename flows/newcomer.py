@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows import console
-from tasks import config, params_file
+from tasks import config, params_datasets
 from tasks.config import PARAMS
 from tasks.errors import TransferError
 from tasks.inspection.request import Request
@@ -34,7 +34,7 @@ def new(request: Request, yes: bool) -> int:
     if not _agreed(f"write this into {PARAMS}?", yes, "nothing is written"):
         return 1
     comment = f"written by transfer new, from {_one_line(request.address)}"
-    params_file.add_dataset(request.root / PARAMS, request.name, made.dataset, made.trainings, comment)
+    params_datasets.add_dataset(request.root / PARAMS, request.name, made.dataset, made.trainings, comment)
     _descriptor(request.root, request, made.dataset["ingest"]["source"])
     names = ",".join(name.removeprefix(f"{request.name}-") for name in made.trainings)
     told = f"wrote {PARAMS}: datasets.{request.name}, trainings.{request.name}-{{{names}}}"

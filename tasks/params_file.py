@@ -4,7 +4,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from tasks import config
 from tasks.config import PARAMS
 from tasks.errors import ConfigError
 from tasks.ranges import replaced
-from tasks.yaml_text import Node, Tree, as_block, as_lines, column_of, ended, line_of, lines_of, scalar
+from tasks.yaml_text import Node, Tree, as_block, column_of, ended, line_of, lines_of, scalar
 
 COMMENT = re.compile(r"[ \t]+#")
 INDENT = "  "
@@ -27,87 +27,17 @@ def add_training(path: Path, name: str, base_name: str, changes: Mapping[str, An
     also joins the data set's evaluate.trainings, where that list stands in the text and no other data set shares it:
     returns whether it is listed there. ConfigError, and a file as before, where the outcome would be at fault.
     """
-    old, content = _read(path), config.read_yaml(path)
+    old, content = read(path), config.read_yaml(path)
     section = replaced(_copy(content["trainings"][base_name]), changes)
     new = insert(old, "trainings", name, f"# {comment}\n{as_block(section)}")
     listed = _listed(new, section["dataset"], name)
-    _replace(path, listed or new)
+    put(path, listed or new)
     try:
         config.load(path.parent)
     except ConfigError as error:
-        _replace(path, old)
+        put(path, old)
         raise ConfigError(f"{PARAMS} is left as it was, for it cannot take trainings.{name}: {error}") from None
     return listed is not None
-
-
-def add_dataset(path: Path, name: str, dataset: Mapping[str, Any], trainings: Mapping[str, Any], comment: str) -> None:
-    """Write a data set, under `comment`, and its trainings, each complete, at the end of their sections.
-
-    ConfigError, and a file as before, where the outcome would be at fault.
-    """
-    old = _read(path)
-    new = insert(old, "datasets", name, f"# {comment}\n{as_lines(dataset)}")
-    for training, section in trainings.items():
-        new = insert(new, "trainings", training, as_lines(section))
-    _replace(path, new)
-    try:
-        config.load(path.parent)
-    except ConfigError as error:
-        _replace(path, old)
-        raise ConfigError(f"{PARAMS} is left as it was, for it cannot take datasets.{name}: {error}") from None
-
-
-def remove_dataset(path: Path, name: str) -> None:
-    """Take a data set, its trainings and whatever else is about it alone out of the file; nothing else changes.
-
-    ConfigError, and a file as before, where another entry takes values from one of these, by an alias.
-    """
-    old = _read(path)
-    new = without(old, entries_of(config.read_yaml(path), name))
-    _replace(path, new)
-    try:
-        config.load(path.parent)
-    except ConfigError as error:
-        _replace(path, old)
-        raise ConfigError(f"{PARAMS} is left as it was, for without {name} it would be at fault: {error}") from None
-
-
-def entries_of(content: Mapping[str, Any], name: str) -> list[tuple[str, str]]:
-    """Return what of the file is about a data set alone: section and name of each entry, the data set's first."""
-    trainings = [key for key, value in (content.get("trainings") or {}).items() if value.get("dataset") == name]
-    others = [section for section in ("candidates", "searches") if name in (content.get(section) or {})]
-    return [("datasets", name), *(("trainings", key) for key in trainings), *((section, name) for section in others)]
-
-
-def without(text: str, entries: Sequence[tuple[str, str]]) -> str:
-    """Return `text` without these entries; ConfigError where a value that is written there is used elsewhere."""
-    tree = _tree(text)
-    spans = [_place(tree, *entry) for entry in entries]
-    written = {name for name, node in tree.anchors().items() if any(_within(node, span) for span in spans)}
-    for section, value in tree.root.pairs() if tree.root else ():
-        for key, entry in value.pairs():
-            used = [alias for alias in entry.aliases() if alias.value in written]
-            if used and (section.value, key.value) not in entries:
-                raise ConfigError(
-                    f"{PARAMS}: {section.value}.{key.value} takes values from there (*{used[0].value}); "
-                    "write them out in its place, or remove it first"
-                )
-    for section_name, name in entries:
-        text = remove(text, section_name, name)
-    return text
-
-
-def _place(tree: Tree, section: str, name: str) -> tuple[int, int]:
-    """Return where an entry begins and ends in the text."""
-    found = tree.entry(section)
-    for key, value in _entries(section, found[1]) if found else ():
-        if key.value == name:
-            return key.start, max(key.end, value.end)
-    raise ConfigError(f"{PARAMS}: {section}.{name}: is not there")
-
-
-def _within(node: Node, span: tuple[int, int]) -> bool:
-    return span[0] <= node.start and node.end <= span[1]
 
 
 def insert(text: str, section: str, name: str, block: str) -> str:
@@ -116,14 +46,14 @@ def insert(text: str, section: str, name: str, block: str) -> str:
     `block` is the entry's value as lines of YAML, not indented. A section that is empty or not there is begun.
     Raises ConfigError where the section stands in braces.
     """
-    tree, newline = _tree(text), "\r\n" if "\r\n" in text else "\n"
+    tree, newline = parsed(text), "\r\n" if "\r\n" in text else "\n"
     found = tree.entry(section)
     if found is None:
         return insert(ended(text, newline) + f"{newline}{section}:{newline}", section, name, block)
     key, value = found
     if value.empty:
         text = text[: value.start].rstrip(" ") + text[value.end :]
-    entries = _entries(section, value)
+    entries = entries_in(section, value)
     indent = " " * column_of(text, entries[0][0].start) if entries else INDENT
     written = [f"{scalar(name)}:", *(f"{INDENT}{line}".rstrip() for line in block.rstrip("\n").split("\n"))]
     lines = lines_of(ended(text, newline))
@@ -139,8 +69,8 @@ def remove(text: str, section: str, name: str) -> str:
 
     Raises ConfigError where there is no such entry, or where the section stands in braces.
     """
-    found = _tree(text).entry(section)
-    entries = _entries(section, found[1]) if found else []
+    found = parsed(text).entry(section)
+    entries = entries_in(section, found[1]) if found else []
     gone = next((entry for entry in entries if entry[0].value == name), None)
     if found is None or gone is None:
         raise ConfigError(f"{PARAMS}: {section}.{name}: is not there")
@@ -156,7 +86,7 @@ def remove(text: str, section: str, name: str) -> str:
 
 def append(text: str, path: list[str], value: str) -> str | None:
     """Return `text` with one more item in the list at a path of keys; None where no such list stands in the text."""
-    found = _tree(text).reached(path)
+    found = parsed(text).reached(path)
     if found is None or found.kind != "sequence" or not found.children:
         return None
     last = found.children[-1]
@@ -185,7 +115,7 @@ def _listed(text: str, dataset: str, name: str) -> str | None:
 
 def _unshared(text: str) -> Any:
     """Return the content of a YAML text; what its aliases share is there several times."""
-    _tree(text)
+    parsed(text)
     return _copy(YAML(typ="safe", pure=True).load(text))
 
 
@@ -193,14 +123,16 @@ def _copy(content: Any) -> Any:
     return json.loads(json.dumps(content, default=str))
 
 
-def _tree(text: str) -> Tree:
+def parsed(text: str) -> Tree:
+    """Return the text's nodes; ConfigError, which names the file, where it is no YAML mapping."""
     try:
         return Tree(text)
     except ConfigError as error:
         raise ConfigError(f"{PARAMS}: {error}") from None
 
 
-def _entries(section: str, value: Node) -> list[tuple[Node, Node]]:
+def entries_in(section: str, value: Node) -> list[tuple[Node, Node]]:
+    """Return the entries of a top-level section; ConfigError where it stands in braces."""
     if value.empty:
         return []
     if value.flow or value.kind != "mapping":
@@ -225,12 +157,12 @@ def _section_end(lines: list[str], text: str, key: Node, value: Node) -> int:
     return last
 
 
-def _read(path: Path) -> str:
+def read(path: Path) -> str:
     """Return a file's text with its line ends as they are."""
     return path.read_bytes().decode("utf-8")
 
 
-def _replace(path: Path, text: str) -> None:
+def put(path: Path, text: str) -> None:
     """Write a file anew, in one step: whoever reads it meanwhile sees the old text or the new one."""
     target = path.resolve()
     beside = target.with_name(f".{target.name}.{os.getpid()}")

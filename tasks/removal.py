@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from tasks import config, dvc_store, params_file
+from tasks import config, dvc_store, params_datasets
 from tasks.config import PARAMS
 from tasks.errors import ConfigError
 from tasks.stages import STAGES
@@ -34,8 +34,8 @@ class Belongings(NamedTuple):
 def belongings(root: Path, name: str) -> Belongings:
     """Find what belongs to a data set. ConfigError where params.yaml cannot do without it."""
     content, workspace = config.read_yaml(root / PARAMS), Workspace(root, name)
-    entries = params_file.entries_of(content, name)
-    params_file.without((root / PARAMS).read_bytes().decode("utf-8"), entries)
+    entries = params_datasets.entries_of(content, name)
+    params_datasets.without((root / PARAMS).read_bytes().decode("utf-8"), entries)
     trainings = [key for section, key in entries if section == "trainings"]
     stages = [f"{stage}@{name}" for stage in STAGES if stage != "finetune"]
     stages += [f"finetune@{training}" for training in trainings]
@@ -52,7 +52,7 @@ def _paths(workspace: Workspace, source: Path | None) -> dict[str, list[Path]]:
     local, name = workspace.local, workspace.name
     found = {
         "data": [path for path in _children(workspace.home) if not _holds(path, source)],
-        "checkpoints": [local / "checkpoints" / name],
+        "unfinished": [local / "checkpoints" / name],
         "measured": [
             local / "measurements" / name,
             *(local / "tune").glob(f"{name}.db*"),
@@ -85,7 +85,7 @@ def told(gone: Belongings) -> list[tuple[str, str]]:
     sections = ", ".join(f"{section}.{name}" for section, name in gone.entries)
     lines = [("sections", f"{sections} of {PARAMS}")]
     for kind, paths in gone.paths.items():
-        if paths:
+        if weight(paths):
             lines.append((kind, f"{size(weight(paths))} in {_places(paths)}"))
     if gone.cache:
         held = f"{len(gone.cache):,} files that no other data set uses"
@@ -107,7 +107,7 @@ def remove(root: Path, gone: Belongings) -> int:
     everything = [*(path for paths in gone.paths.values() for path in paths), *gone.cache]
     with workspace.locked(f"remove {gone.name}"):
         freed = weight(everything)
-        params_file.remove_dataset(root / PARAMS, gone.name)
+        params_datasets.remove_dataset(root / PARAMS, gone.name)
         dvc_store.forget(root, gone.stages)
         for path in everything:
             _delete(path)

@@ -300,3 +300,36 @@ def test_what_cannot_be_learnt_from_is_told_in_one_line(root: Path, case: str) -
     with pytest.raises(SourceError, match=told) as error:
         recognised(asked(root, options.pop("address", "own"), **options))
     assert "\n" not in str(error.value)
+
+
+def test_a_label_that_is_written_in_the_text_is_told(root: Path) -> None:
+    rows = [f"this {kind} is {number},{kind}" for number in range(12) for kind in ("heron", "coot")]
+    (root / "own.csv").write_text("\n".join(["text,label", *rows]) + "\n")
+    layout, found = counted(root, "own.csv")
+    assert findings._written_in(layout, found.table, "classification") == [
+        ("leak", "100% of the texts hold their own label, word for word: take it out, or that is learnt")
+    ]
+    (root / "own.csv").write_text(
+        (root / "own.csv").read_text().replace("this heron", "a bird").replace("coot is", "is")
+    )
+    layout, found = counted(root, "own.csv")
+    assert findings._written_in(layout, found.table, "classification") == []
+
+
+@pytest.mark.parametrize("option", ["group", "content"])
+def test_an_option_for_tables_is_no_option_for_folders(root: Path, option: str) -> None:
+    pictures(root / "own", ["heron/1.png", "coot/2.png"])
+    with pytest.raises(
+        SourceError, match=rf"--{option} day: it names a column of a table, and this is read without one"
+    ):
+        recognised(asked(root, "own", **{option: "day"}))
+
+
+def test_only_a_declared_part_is_opened_and_that_is_said(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contents, "LOOKED", 3)
+    pictures(root / "own", [f"heron/{number}.png" for number in range(5)] + ["coot/1.png"])
+    layout, found = counted(root, "own")
+    seen = contents.seen(found.table, "image", 10_000)
+    assert (seen.looked, len(seen.sizes)) == (3, 3)
+    told = findings.lines(layout, found, seen, "classification")
+    assert ("", "all were counted and 3 of 6, drawn at random, opened") in told

@@ -10,7 +10,7 @@ from conftest import COLOURS, write_picture, write_sound
 from project import write_texts
 
 from flows import newcomer
-from tasks import config, params_file
+from tasks import config, params_datasets
 from tasks.config import read_yaml
 from tasks.errors import ConfigError, SourceError, TransferError
 from tasks.inspection import look
@@ -63,7 +63,7 @@ def test_pictures_become_a_complete_section_and_three_trainings(
     assert content["trainings"]["birds-partial"]["optimizer"] == house["optimizer"]
     new = (project / "params.yaml").read_text()
     assert [line for line in new.splitlines() if line in set(old.splitlines())][:40] == old.splitlines()[:40]
-    without = params_file.without(new, params_file.entries_of(content, "birds"))
+    without = params_datasets.without(new, params_datasets.entries_of(content, "birds"))
     assert without == old
     told = capsys.readouterr().out
     assert "24 pictures in 2 folders, whose names are the labels" in told
@@ -297,7 +297,7 @@ def test_without_a_recipe_of_the_modality_it_says_where_one_is(project: Path) ->
     write_sound(project / "own/low/1.wav", 220.0, 1)
     write_sound(project / "own/high/1.wav", 880.0, 1)
     content, text = read_yaml(project / "params.yaml"), (project / "params.yaml").read_text()
-    text = params_file.without(text, params_file.entries_of(content, "mandarin-tones"))
+    text = params_datasets.without(text, params_datasets.entries_of(content, "mandarin-tones"))
     (project / "params.yaml").write_text(text)
     with pytest.raises(ConfigError, match=r"no data set of modality audio with a training of strategy partial"):
         proposal(project, "own")
@@ -305,7 +305,7 @@ def test_without_a_recipe_of_the_modality_it_says_where_one_is(project: Path) ->
 
 def test_the_study_has_a_recipe_where_the_file_has_none(project: Path, repository: Path) -> None:
     content, text = read_yaml(project / "params.yaml"), (project / "params.yaml").read_text()
-    text = params_file.without(text, params_file.entries_of(content, "mandarin-tones"))
+    text = params_datasets.without(text, params_datasets.entries_of(content, "mandarin-tones"))
     (project / "params.yaml").write_text(text)
     (project / "study").mkdir()
     (project / "study/params.yaml").write_bytes((repository / "study/params.yaml").read_bytes())
@@ -315,3 +315,50 @@ def test_the_study_has_a_recipe_where_the_file_has_none(project: Path, repositor
     rates = read_yaml(repository / "study/params.yaml")["trainings"]["mandarin-tones-scratch"]["learning_rates"]
     assert read_yaml(project / "params.yaml")["trainings"]["birds-scratch"]["learning_rates"] == rates
     assert written(project)["modality"] == "audio"
+
+
+def test_a_class_that_is_never_learnt_stops(project: Path) -> None:
+    parts = ["train"] * 30 + ["validation"] * 10 + ["test"] * 10
+    rows = [f"words {n} {n},{'c' if n == 45 else 'ab'[n % 2]},{part}" for n, part in enumerate(parts)]
+    texts(project, ["text,label,part", *rows])
+    with pytest.raises(SourceError, match=r"1 classes have no sample in the train split, such as 'c'"):
+        proposal(project, "own.csv")
+
+
+def test_a_class_of_one_is_put_where_it_is_learnt(project: Path) -> None:
+    rows = [f"words {n} {n},{'rare' if n == 7 else 'ab'[n % 2]}" for n in range(60)]
+    texts(project, ["text,label", *rows])
+    look.at(asked(project, "own.csv"), read_yaml(project / "params.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("groups", "told"),
+    [
+        (["x", "y"], "2 groups are too few for three splits, so groups lie in several splits, which flatters"),
+        (["x", "y", "z", ""], "20 samples have no group, so groups lie in several splits, which flatters"),
+    ],
+)
+def test_groups_that_cannot_be_kept_whole_are_told(project: Path, groups: list[str], told: str) -> None:
+    rows = [f"words {n} {n},{'ab'[n // 4 % 2]},{groups[n % len(groups)]}" for n in range(80)]
+    texts(project, ["text,label,speaker", *rows])
+    made = proposal(project, "own.csv", group="speaker")
+    assert made.dataset["ingest"]["split"]["by"] == "sample"
+    assert made.dataset["evaluate"]["bootstrap"]["by"] == "sample"
+    assert any(told in text for _, text in made.reasons)
+
+
+def test_folders_of_splits_are_ingested_as_they_are(project: Path) -> None:
+    from tasks.ingest import ingest
+    from tasks.workspace import Workspace
+
+    sizes = {"train": 8, "val": 4, "test": 4}
+    for seed, (part, count) in enumerate(sizes.items()):
+        for number in range(count):
+            name = ("heron", "coot")[number % 2]
+            write_picture(project / "own" / part / name / f"{number}.png", COLOURS["red"], 100 * seed + number, 16)
+    newcomer.new(asked(project, "own"), yes=True)
+    assert written(project)["ingest"]["split"] == {"kind": "column"}
+    workspace = Workspace(project, "birds")
+    ingest(config.load(project).datasets["birds"], workspace)
+    counted = workspace.counters("ingest")
+    assert (counted["train"], counted["validation"], counted["test"]) == (8, 4, 4)

@@ -34,6 +34,9 @@ def test_from_a_table_to_a_champion_and_back(project: Project) -> None:
     assert "1 champion" in ran.stdout and "scratch" in ran.stdout
     assert not any(stage.endswith(("@hues", "@hues-head")) for stage in project.stale())
 
+    again = project.transfer("new", "others", "--from", "../my own/hues.csv")
+    assert "by one small batch just measured" in again.stdout
+
     gone = project.transfer("remove", "hues", "--yes")
     assert gone.returncode == 0, gone.stderr
     assert "registered versions up to 1" in gone.stdout and "MB are free again" in gone.stdout

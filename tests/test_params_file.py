@@ -8,11 +8,11 @@ import pytest
 from project import PARAMS
 from ruamel.yaml import YAML
 
-from tasks import config, params_file
+from tasks import config, params_datasets, params_file
 from tasks.config import read_yaml
 from tasks.errors import ConfigError
 from tasks.params_file import append, insert, remove
-from tasks.yaml_text import as_block, scalar
+from tasks.yaml_text import as_block, as_lines, scalar
 
 PUT = {
     "behind the last one": (
@@ -204,3 +204,22 @@ def test_what_would_be_at_fault_leaves_the_file_as_it_was(params: Path) -> None:
     assert params.read_bytes() == old
     params_file.add_training(params, "colours-tuned", "colours-partial", {}, "right")
     assert "colours-tuned" in config.load(params.parent).trainings
+
+
+@pytest.mark.parametrize("kind", ["datasets", "trainings", "searches"])
+def test_sections_are_written_in_short_lines_and_read_as_they_were(repository: Path, kind: str) -> None:
+    for name, section in read_yaml(repository / "params.yaml")[kind].items():
+        text = as_lines(section)
+        assert json.dumps(load(text)) == json.dumps(section), name
+        assert max(map(len, text.splitlines())) <= 120 and len(text.splitlines()) < len(as_block(section).splitlines())
+
+
+def test_the_alias_that_keeps_an_entry_is_named() -> None:
+    text = "datasets:\n  a: &a {x: &x 1}\n  b:\n    y: *x\ntrainings:\n  t: {dataset: a, <<: *a}\n"
+    assert params_datasets.entries_of(load(text), "a") == [("datasets", "a"), ("trainings", "t")]
+    with pytest.raises(ConfigError, match=r"params.yaml: datasets\.b takes values from there \(\*x\)"):
+        params_datasets.without(text, [("datasets", "a"), ("trainings", "t")])
+    with pytest.raises(ConfigError, match=r"params.yaml: trainings\.t takes values from there \(\*a\)"):
+        params_datasets.without(text, [("datasets", "a"), ("datasets", "b")])
+    left = params_datasets.without(text, [("datasets", "a"), ("datasets", "b"), ("trainings", "t")])
+    assert left == "datasets: {}\ntrainings: {}\n"

@@ -9,7 +9,7 @@ from project import PARAMS, write_texts
 from ruamel.yaml import YAML
 
 from flows import newcomer
-from tasks import config, dvc_store, params_file, removal
+from tasks import config, dvc_store, params_datasets, removal
 from tasks.config import read_yaml
 from tasks.errors import BusyError, ConfigError, TransferError
 from tasks.inspection.request import Request
@@ -68,7 +68,7 @@ def test_what_another_data_set_is_written_with_stays(project: Path) -> None:
     text = text.replace("trainings:\n  colours-head", "  shades:\n    <<: *colours\ntrainings:\n  colours-head")
     (project / "params.yaml").write_text(text)
     with pytest.raises(ConfigError, match=r"datasets\.shades takes values from there \(\*colours\)"):
-        params_file.without(text, [("datasets", "colours")])
+        params_datasets.without(text, [("datasets", "colours")])
     assert (project / "params.yaml").read_text() == text
 
 
@@ -76,9 +76,10 @@ def test_a_shared_training_is_named(repository: Path) -> None:
     text, content = (repository / "params.yaml").read_text(), read_yaml(repository / "params.yaml")
     for name, shared in (("solar-cells", "solar-cells-random"), ("movie-reviews", "movie-scores")):
         with pytest.raises(ConfigError, match=rf"datasets\.{shared} takes values from there"):
-            params_file.without(text, params_file.entries_of(content, name))
+            params_datasets.without(text, params_datasets.entries_of(content, name))
     for name in ("solar-probability", "movie-scores", "mandarin-tones"):
-        left = YAML(typ="safe", pure=True).load(params_file.without(text, params_file.entries_of(content, name)))
+        text_left = params_datasets.without(text, params_datasets.entries_of(content, name))
+        left = YAML(typ="safe", pure=True).load(text_left)
         assert name not in left["datasets"] and set(left["datasets"]) | {name} == set(content["datasets"])
 
 

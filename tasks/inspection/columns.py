@@ -9,35 +9,19 @@ from tasks.errors import SourceError, did_you_mean
 from tasks.inspection.request import Request
 from tasks.sources.splits import SPLITS
 
-LABELS: tuple[str, ...] = (
-    "label",
-    "labels",
-    "class",
-    "category",
-    "target",
-    "y",
-    "sentiment",
-    "species",
-    "intent",
-    "topic",
-    "genre",
-)
-LABELS += ("diagnosis", "grade", "stars", "rating", "score", "price", "answer", "emotion", "language", "tag")
-TEXTS = ("text", "sentence", "review", "content", "comment", "message", "body", "document", "question", "title")
-GROUPS: tuple[str, ...] = (
-    "group",
-    "patient",
-    "speaker",
-    "subject",
-    "person",
-    "author",
-    "user",
-    "customer",
-    "session",
-    "day",
-    "date",
-)
-GROUPS += ("site", "location", "station", "camera", "device", "module", "scene", "source", "batch", "film", "movie")
+LABELS = (
+    "label", "labels", "class", "category", "target", "y", "sentiment", "species", "intent", "topic", "genre",
+    "diagnosis", "grade", "stars", "rating", "score", "price", "answer", "emotion", "language", "tag",
+)  # fmt: skip
+TEXTS = (
+    "text", "sentence", "review", "content", "comment", "message", "body", "document", "question", "title",
+)  # fmt: skip
+GROUPS = (
+    "group", "patient", "speaker", "subject", "person", "author", "user", "customer", "session", "day", "date",
+    "site", "location", "station", "camera", "device", "module", "scene", "source", "batch", "block", "run",
+    "plate", "slide", "video", "film", "movie",
+)  # fmt: skip
+"""What people call such columns; the first of a list counts for most."""
 LOOKED = 5000
 """Rows looked at to tell what a column holds."""
 FILES_SHARE = 0.5

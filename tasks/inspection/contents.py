@@ -51,8 +51,10 @@ def seen(table: pd.DataFrame, modality: str, pixel_limit: int) -> Contents:
         try:
             opened.append(OPENERS[modality](Path(cast(Any, row).content), pixel_limit))
             names.append(str(cast(Any, row).name))
-        except (BadSample, OSError) as reason:
-            bad.append((str(cast(Any, row).name), str(reason)))
+        except BadSample as reason:
+            bad.append((str(cast(Any, row).name), str(reason.args[0])))
+        except OSError as error:
+            bad.append((str(cast(Any, row).name), f"cannot be read ({error.strerror})"))
     sizes = np.array([size for size, _, _ in opened])
     alike = likeness.pictures(names, [mark for _, _, mark in opened]) if modality == "image" else None
     return Contents(len(part), sizes, TELLERS[modality](opened), bad, alike)

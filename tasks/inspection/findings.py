@@ -1,6 +1,7 @@
 """What was found, in lines for a user: a label and a sentence each."""
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -9,6 +10,8 @@ from tasks.inspection.census import Census
 from tasks.inspection.contents import Contents
 from tasks.inspection.request import THINGS, Layout
 
+LABELS_LOOKED, LABEL_LETTERS, WRITTEN = 2000, 3, 0.8
+"""So many rows are looked at for labels of so many letters; from this share on it is told that they are there."""
 Line = tuple[str, str]
 SHOWN = 8
 """So many classes are told one by one."""
@@ -23,8 +26,10 @@ def lines(layout: Layout, census: Census, contents: Contents, objective: str) ->
     return [
         ("found", _found(layout, census)),
         *(("", sentence) for sentence in layout.said),
+        *_looked(census, contents, layout.modality),
         *_beside(layout),
         *_labels(census.table, objective),
+        *_written_in(layout, census.table, objective),
         *_unsure(census.table),
         *contents.said,
         *_refused(census, contents),
@@ -42,6 +47,14 @@ def _found(layout: Layout, census: Census) -> str:
     if census.looked < census.found:
         found += f"; they are large, so {census.looked:,} of them were read"
     return found
+
+
+def _looked(census: Census, contents: Contents, modality: str) -> list[Line]:
+    total = len(census.table)
+    if not 0 < contents.looked < total:
+        return []
+    done = "compared for being nearly the same" if modality == "text" else "opened"
+    return [("", f"all were counted and {contents.looked:,} of {total:,}, drawn at random, {done}")]
 
 
 def _beside(layout: Layout) -> list[Line]:
@@ -85,6 +98,24 @@ def alike(labels: list[str]) -> list[list[str]]:
     return [family for family in families.values() if len(family) > 1]
 
 
+def _written_in(layout: Layout, table: pd.DataFrame, objective: str) -> list[Line]:
+    """Tell where labels can be read besides: in names of files, which no network sees, or in texts, which it does."""
+    if objective != "classification" or not layout.whole or layout.source.get("kind") == "names":
+        return []
+    part = table.head(LABELS_LOOKED)
+    contents = part["content"].map(lambda content: content.stem if isinstance(content, Path) else content)
+    told = part["label"].str.len() >= LABEL_LETTERS
+    pairs = zip(part["label"][told].str.casefold(), contents[told].str.casefold(), strict=True)
+    share = sum(label in content for label, content in pairs) / len(part)
+    if share < WRITTEN:
+        return []
+    if isinstance(part["content"].iloc[0], Path):
+        return [
+            ("names", "the files' names tell the label, too: harmless, for only what is in the files is learnt from")
+        ]
+    return [("leak", f"{share:.0%} of the texts hold their own label, word for word: take it out, or that is learnt")]
+
+
 def _unsure(table: pd.DataFrame) -> list[Line]:
     unsure = int((table["confidence"] < 1).sum())
     return [("unsure", f"{unsure:,} labels have a confidence below 1")] if unsure else []
@@ -118,7 +149,7 @@ def _same(census: Census, contents: Contents, modality: str) -> list[Line]:
 def _groups(layout: Layout, table: pd.DataFrame) -> list[Line]:
     count = table["group"].replace("", pd.NA).nunique()
     if count:
-        return [("groups", f"{count:,}, each of which stays in one split")]
+        return [("groups", f"{count:,} in {len(table):,} {THINGS[layout.modality]}")]
     if layout.repeated:
         shown = ", ".join(f"{column} ({values:,} values)" for column, values in list(layout.repeated.items())[:4])
         return [("groups", f"none taken; rows that belong together may share {shown}: then add --group COLUMN")]

@@ -86,6 +86,10 @@ def descended(listing: Listing) -> Listing:
 
 def pattern(request: Request, listing: Listing) -> tuple[str, list[str]] | None:
     """Return the pattern by which paths tell their label, and what to say of it."""
+    for option, given in (("--group", request.group), ("--content", request.content)):
+        if given is not None:
+            mend = "it names a column of a table, and this is read without one; see --label for patterns"
+            raise SourceError(f"{option} {given}: {mend}")
     if request.label is not None:
         if "{label}" not in request.label:
             mend = "for a folder it is a pattern such as '{label}_{group}_*'"

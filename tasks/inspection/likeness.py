@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tasks.progress import track
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -35,16 +37,20 @@ def pictures(names: Sequence[str], marks: Sequence["np.ndarray[Any, Any]"]) -> l
 
 
 def texts(names: Sequence[str], contents: Sequence[str]) -> list[tuple[str, str]]:
-    """Return pairs of names whose texts share nearly all their runs of words."""
+    """Return pairs of names whose texts share nearly all their runs of words, each with the first of its like."""
     from datasketch import MinHash, MinHashLSH
 
     index, pairs = MinHashLSH(threshold=LIKENESS, num_perm=PERMUTATIONS), []
-    for number, (name, text) in enumerate(zip(names, contents, strict=True)):
+    both = zip(names, contents, strict=True)
+    for number, (name, text) in enumerate(track(both, "comparing", len(names))):
         words = text.lower().split()
         if len(words) < RUN:
             continue
         mark = MinHash(num_perm=PERMUTATIONS)
         mark.update_batch([" ".join(words[place : place + RUN]).encode() for place in range(len(words) - RUN + 1)])
-        pairs += [(names[int(other)], name) for other in index.query(mark)[:1]]
-        index.insert(str(number), mark)
+        known = index.query(mark)
+        if known:  # of many that are alike the first stands for all, or each would be compared with each
+            pairs.append((names[int(known[0])], name))
+        else:
+            index.insert(str(number), mark)
     return pairs

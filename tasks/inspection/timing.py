@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 MEASURED = 8
 """Samples of a measured batch: a small one costs a little more for each."""
-LOW, HIGH = 0.7, 1.8
+GAIN = 0.8
+"""So many threads are as fast as this power of their number."""
+LOW, HIGH = 0.5, 1.5
 """What a measurement of one batch may be wrong by: the whole falls between these parts of it."""
 UNMEASURED = {
     "image": {"read": 0.012, "features": 0.010, "partial": 0.021, "scratch": 0.075},
@@ -41,10 +43,9 @@ class Estimate(NamedTuple):
 def estimate(root: Path, proposal: Proposal, backbone: Sections) -> Estimate:
     """Measure where the backbone lies ready in .local/backbones, else go by what was measured elsewhere."""
     place = root / ".local" / "backbones" / f"{proposal.dataset['backbone']}-{backbone['sha256'][:12]}"
-    costs = UNMEASURED[proposal.dataset["modality"]]
-    if place.exists():
-        costs = costs | _measured(place, proposal)
-    low, high = (LOW, HIGH) if place.exists() else (UNMEASURED_LOW, UNMEASURED_HIGH)
+    found = _measured(place, proposal) if place.exists() else {}
+    costs = UNMEASURED[proposal.dataset["modality"]] | found
+    low, high = (LOW, HIGH) if found else (UNMEASURED_LOW, UNMEASURED_HIGH)
     counts = proposal.counts
     first = START + sum(counts.values()) * (costs["read"] + costs["features"])
     parts = {}
@@ -54,7 +55,7 @@ def estimate(root: Path, proposal: Proposal, backbone: Sections) -> Estimate:
         parts[name] = epochs * counts["train"] * costs.get(strategy, 0.0) + (judged if epochs else 1.0)
     whole = first + sum(parts.values())
     spans = {name: (low * part, high * part) for name, part in parts.items()}
-    return Estimate(low * whole, high * whole, spans, place.exists())
+    return Estimate(low * whole, high * whole, spans, bool(found))
 
 
 def _measured(place: Path, proposal: Proposal) -> dict[str, float]:
@@ -84,15 +85,25 @@ def _measured(place: Path, proposal: Proposal) -> dict[str, float]:
 
 
 def _seconds(work: Callable[[], None]) -> float:
-    """Return seconds a sample of a batch, the second time it is done, as if nothing else were computed here."""
+    """Return seconds a sample of a batch, the second time it is done, as if nothing else were computed here.
+
+    On a processor it is the time that one thread computes: several wait for one another where others compute, too.
+    """
+    import torch
+
     from tasks.neural import devices
 
-    clock = time.process_time if devices.device().type == "cpu" else time.monotonic
-    workers = devices.threads() if devices.device().type == "cpu" else 1
-    work()
-    began = clock()
-    work()
-    return (clock() - began) / workers / MEASURED
+    on_processor = devices.device().type == "cpu"
+    clock, workers = (time.process_time, devices.threads()) if on_processor else (time.monotonic, 1)
+    if on_processor:
+        torch.set_num_threads(1)
+    try:
+        work()
+        began = clock()
+        work()
+        return float((clock() - began) / workers**GAIN / MEASURED)
+    finally:
+        devices.threads()
 
 
 def _answer(network: "Network", batch: "Batch") -> None:
