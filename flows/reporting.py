@@ -6,6 +6,7 @@ from pathlib import Path
 from flows import console
 from tasks import config
 from tasks.errors import TransferError
+from tasks.workspace import Workspace
 
 
 def report(root: Path, names: list[str], show: bool) -> int:
@@ -29,6 +30,13 @@ def _one(root: Path, name: str, show: bool) -> bool:
     if show:
         webbrowser.open((root / counted["said"]).resolve().as_uri())
     return True
+
+
+def outdated(root: Path, name: str) -> bool:
+    """Tell whether a data set was evaluated (by `dvc repro`, say) since its page was rendered, if it ever was."""
+    workspace = Workspace(root, name)
+    evaluated, page = workspace.evaluation / "metrics.json", workspace.report / "report.html"
+    return evaluated.exists() and not (page.exists() and page.stat().st_mtime >= evaluated.stat().st_mtime)
 
 
 def line(where: str) -> None:

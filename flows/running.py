@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 
-from flows import console, looking, plan, results
+from flows import console, looking, plan, reporting, results
 from tasks import accidents, config
 from tasks.errors import TransferError
 from tasks.schema import Config
@@ -22,6 +22,9 @@ def run(root: Path, names: list[str], wait_seconds: float) -> int:
     if not stale:
         seconds = console.duration(time.monotonic() - started)
         console.out.print(f"nothing to do: every stage of {', '.join(chosen)} is fresh ({seconds})")
+        old = [name for name in chosen if reporting.outdated(root, name)]
+        if old:
+            console.out.print(f"evaluated since its report was rendered: transfer report {' '.join(old)}")
         return 0
     if "PREFECT_API_URL" not in os.environ:
         signal.signal(signal.SIGINT, _stop_at_once)

@@ -233,3 +233,26 @@ def test_a_feature_that_is_only_rounding_gets_no_weight() -> None:
     head = classification.fit_head(features, targets, rows[:60], rows[60:], HeadSettings(strengths=[1.0]), 0)
     assert np.abs(head.weight[:, 1]).max() < 1e-6
     assert np.abs(head.weight[:, 0]).max() > 0.1
+
+
+def test_right_answers_come_from_each_class_in_turn_the_surest_first() -> None:
+    facts = {"labels": ["a", "b"]}
+    outputs = np.array([[4, 0], [3, 0], [0, 1], [0, 2], [0, 9]], dtype=np.float32)
+    told = measures.rights(outputs, np.array([0, 0, 1, 1, 0]), facts, 3)
+    assert told["row"].tolist() == [0, 3, 1] and (told["truth"] == told["answer"]).all()
+
+
+def test_reliability_counts_each_answer_once_and_holds_its_interval() -> None:
+    random = np.random.default_rng(0)
+    outputs, targets = random.normal(size=(200, 3)).astype(np.float32), random.integers(3, size=200)
+    weights = bootstrap.by_sample(200, 20, seed=1)
+    facts = {"labels": ["a", "b", "c"]}
+    resampled = measures.resampled(outputs, targets, facts, weights)
+    told = measures.measure(outputs, targets, facts, resampled, 0.95)
+    bins = told["reliability"]
+    assert sum(one["samples"] for one in bins) == 200
+    right = sum(one["samples"] * one["correct"] for one in bins)
+    assert right / 200 == pytest.approx(told["accuracy"]["value"])
+    gap = sum(one["samples"] * abs(one["correct"] - one["confidence"]) for one in bins) / 200
+    assert gap == pytest.approx(told["calibration_error"]["value"], abs=1e-6)
+    assert all(0 <= one["low"] <= one["correct"] <= one["high"] <= 1 for one in bins)

@@ -150,3 +150,11 @@ def test_pictures_are_drawn_even_of_constant_answers(tmp_path: Any) -> None:
     for name, figure in measures.draw(outputs, targets, FACTS, measured(outputs, targets), "title").items():
         plots.save(figure, tmp_path / f"{name}.png")
     assert {path.name for path in tmp_path.iterdir()} == {"scatter.png", "residuals.png"}
+
+
+def test_right_answers_are_spread_over_the_truth() -> None:
+    truth = np.arange(12, dtype=np.float32)
+    off = np.where(np.isin(truth, [1, 5, 10]), 0.1, 2.0).astype(np.float32)
+    told = measures.rights(column(*(truth + off)), truth, FACTS, 3)
+    assert told["row"].tolist() == [1, 5, 10] and list(told) == ["row", "truth", "answer", "deviation"]
+    assert len(measures.rights(column(*truth), truth, FACTS, 0)) == 0

@@ -1,5 +1,6 @@
 """The page about a data set: all of it there, nothing fetched, nothing run, whatever the data is called."""
 
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import pytest
 import reported
 from reported import FILE, HARM, KINDS, LABELS
 
+from flows.reporting import outdated
 from tasks.errors import ReportError
 from tasks.records import journal
 from tasks.report import report
@@ -243,6 +245,19 @@ def test_the_same_files_give_the_same_bytes_and_one_copy_in_the_run(
     kept = [event for event in run.of_kind("file") if event["folder"] == "report"]
     assert len(kept) == len(sent) == 1
     assert (run.folder / kept[0]["path"]).read_bytes() == first
+
+
+def test_a_page_older_than_the_evaluation_is_outdated(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path, "mine")
+    assert not outdated(tmp_path, "mine")
+    workspace.evaluation.mkdir(parents=True)
+    (workspace.evaluation / "metrics.json").write_text("{}")
+    assert outdated(tmp_path, "mine")
+    workspace.report.mkdir()
+    (workspace.report / "report.html").write_text("page")
+    assert not outdated(tmp_path, "mine")
+    os.utime(workspace.report / "report.html", (1, 1))
+    assert outdated(tmp_path, "mine")
 
 
 def test_the_page_stays_small_and_says_what_was_left_out(
