@@ -16,9 +16,10 @@ from tasks.errors import BackboneError, ConfigError
 from tasks.modalities import audio, hearing
 from tasks.modalities.wave import first_frame
 from tasks.neural import feeding, networks
-from tasks.schema import AudioAugment, AudioPreprocess
+from tasks.schema import AudioAugment, AudioPreprocess, NearDuplicates
 
-SETTINGS = AudioPreprocess(window_seconds=1, duration_limit_seconds=5, shard=8, refused_share=0)
+TOLD = NearDuplicates(across_splits="report", likeness=1.0)
+SETTINGS = AudioPreprocess(window_seconds=1, duration_limit_seconds=5, shard=8, refused_share=0, near_duplicates=TOLD)
 STILL = AudioAugment(
     time_masks=0, time_mask_seconds=0, frequency_masks=0, frequency_mask_bands=0, shift_seconds=0, noise=0, mix_up=0
 )

@@ -50,6 +50,7 @@ def proposed(
     dataset["ingest"] = {
         "source": layout.source,
         "split": division.split,
+        "group_pattern": None,
         "refused_share": _share(len(census.refused), census.looked),
     }
     prepared, why = FITTED[layout.modality](recipe.dataset["preprocess"], contents)

@@ -4,6 +4,8 @@ import re
 
 from tasks.sources import Refused, Sample
 
+MEND = "rename it, or widen the pattern"
+
 
 def by_name(found: list[Sample | Refused], pattern: str | None) -> list[Sample | Refused]:
     """Return the samples with what the one group of `pattern` matches in their names as their group.
@@ -19,5 +21,5 @@ def by_name(found: list[Sample | Refused], pattern: str | None) -> list[Sample |
 def _grouped(sample: Sample, pattern: re.Pattern[str]) -> Sample | Refused:
     match = pattern.search(sample.name)
     if match is None or not match.group(1):
-        return Refused(sample.name, f"ingest.group_pattern {pattern.pattern} finds no group in its name")
+        return Refused(sample.name, f"ingest.group_pattern {pattern.pattern} finds no group in its name", MEND)
     return sample._replace(group=match.group(1))
