@@ -3,13 +3,12 @@
 from math import ceil
 from typing import NamedTuple
 
-import numpy as np
-
 from tasks.errors import SourceError
 from tasks.inspection import findings
 from tasks.inspection.census import Census
 from tasks.inspection.contents import Contents
 from tasks.inspection.findings import Line
+from tasks.inspection.fitting import FITTED
 from tasks.inspection.recipes import Recipe, Sections
 from tasks.inspection.request import STRATEGIES, THINGS, Layout, Request
 from tasks.inspection.splitting import Division, divided
@@ -17,8 +16,6 @@ from tasks.inspection.splitting import Division, divided
 STEPS_LEAST, EPOCHS_MOST = 200, 20
 """Few samples are gone through more often, up to so many times, until so many steps were taken."""
 REFUSED_MARGIN = 0.01
-TOKENS_MOST, TOKENS_STEP = 256, 32
-WINDOW_MOST = 30
 MOST_BAD = 0.5
 """Where more than this share cannot be used, the data is not what it is taken for."""
 
@@ -114,41 +111,6 @@ def _trainings(
         f"{request.name}-partial": recipe.partial | deep | head,
         f"{request.name}-scratch": recipe.scratch | deep,
     }
-
-
-def _images(preprocess: Sections, contents: Contents) -> tuple[Sections, list[Line]]:
-    told = f"squashed to {preprocess['size']} x {preprocess['size']} pixels; mirrored left to right while learning"
-    return preprocess, [("pictures", f"{told}: if that changes a label, set augment.flip_horizontal to 0")]
-
-
-def _texts(preprocess: Sections, contents: Contents) -> tuple[Sections, list[Line]]:
-    """Keep as many tokens as most texts have."""
-    if not len(contents.sizes):
-        return preprocess, []
-    wanted = TOKENS_STEP * ceil(float(np.quantile(contents.sizes, 0.95)) / TOKENS_STEP)
-    tokens = min(wanted, max(TOKENS_MOST, preprocess["tokens"]))
-    cut = int((contents.sizes > tokens).sum())
-    told = f"the first {tokens} tokens" + _longer(cut, len(contents.sizes))
-    return preprocess | {"tokens": tokens}, [("texts", told)]
-
-
-def _recordings(preprocess: Sections, contents: Contents) -> tuple[Sections, list[Line]]:
-    """Hear as long as most recordings last."""
-    if not len(contents.sizes):
-        return preprocess, []
-    window = min(max(ceil(float(np.quantile(contents.sizes, 0.95))), 1), WINDOW_MOST)
-    limit = max(float(preprocess["duration_limit_seconds"]), float(ceil(2 * contents.sizes.max())))
-    cut = int((contents.sizes > window).sum())
-    told = f"the first {window} s" + _longer(cut, len(contents.sizes))
-    return preprocess | {"window_seconds": window, "duration_limit_seconds": limit}, [("recordings", told)]
-
-
-def _longer(cut: int, looked: int) -> str:
-    return f"; {cut:,} of {looked:,} looked at are longer and will be cut" if cut else "; none is longer"
-
-
-FITTED = {"image": _images, "text": _texts, "audio": _recordings}
-"""What of `preprocess` follows from the contents, by modality, and what to say of it."""
 
 
 def _reasons(
