@@ -10,7 +10,7 @@ import pytest
 from conftest import write_picture, write_sound
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from tasks.leaks import copies, giveaways, groups, names, telling, traces
+from tasks.leaks import copies, giveaways, groups, names, permutation, telling, traces
 from tasks.leaks.finding import Finding
 from tasks.leaks.folds import drawn, numbered
 from tasks.sources import Sample, grouping
@@ -32,7 +32,7 @@ def labelled(seed: int, kind: str, per_group: int = 1) -> pd.DataFrame:
 
 def checks(samples: pd.DataFrame, seed: int) -> list[Finding]:
     """Every check of what is told, on traces that are drawn at random."""
-    to, kept = giveaways.asked(samples, seed)
+    to, kept = permutation.asked(samples, seed)
     assert kept.all()
     generator = np.random.default_rng(seed + 1)
     sizes = generator.integers(100, 120, (COUNT, 2)).astype(float)
@@ -55,24 +55,24 @@ def test_labels_dealt_at_random_are_told_by_nothing(kind: str, per_group: int) -
 @pytest.mark.parametrize("kind", ["classes", "numbers"])
 def test_the_rate_of_false_alarms_is_what_is_declared(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of answers that know nothing, the share that chance beats by less than 5 % is about 5 %."""
-    monkeypatch.setattr(giveaways, "DEALS", 599)
+    monkeypatch.setattr(permutation, "DEALS", 599)
     rare = []
     for seed in range(80):
-        to, _ = giveaways.asked(labelled(seed, kind), seed)
+        to, _ = permutation.asked(labelled(seed, kind), seed)
         values = np.random.default_rng(seed + 500).normal(size=(COUNT, 1))
         learner = DecisionTreeClassifier if to.classes else DecisionTreeRegressor
-        told = giveaways.tell(values, learner(max_leaf_nodes=8), to)
+        told = permutation.tell(values, learner(max_leaf_nodes=8), to)
         assert told is not None
         rare.append(told.rare)
     assert np.mean(np.array(rare) <= 0.05) <= 0.1
-    assert np.mean(np.array(rare) <= giveaways.RARE) <= 0.0125
+    assert np.mean(np.array(rare) <= permutation.RARE) <= 0.0125
 
 
 def test_a_label_in_the_file_name_is_found_and_the_folder_is_no_name() -> None:
     for seed in SEEDS:
         samples = labelled(seed, "classes")
         clean = samples["label"] + "/" + samples["name"]
-        to, _ = giveaways.asked(samples, seed)
+        to, _ = permutation.asked(samples, seed)
         assert giveaways.by_name(clean, to).verdict == "none"
         told = giveaways.by_name("x/" + samples["label"].str[:2] + "_" + samples["name"], to)
         assert told.verdict == "reported" and "balanced accuracy of 1.00 (0.33 by chance)" in told.said
@@ -82,7 +82,7 @@ def test_a_label_in_the_file_name_is_found_and_the_folder_is_no_name() -> None:
 def test_a_label_by_the_order_is_found(kind: str) -> None:
     for seed in SEEDS:
         samples = labelled(seed, kind).sort_values("label", ignore_index=True)
-        to, _ = giveaways.asked(samples, seed)
+        to, _ = permutation.asked(samples, seed)
         by_row = pd.Series([f"birds.csv row {row}" for row in range(COUNT)])
         by_file = pd.Series([f"any/IMG_{row:04}.png" for row in range(COUNT)])
         for known in (by_row, by_file):
@@ -95,7 +95,7 @@ def test_a_label_by_the_order_is_found(kind: str) -> None:
 def test_a_label_by_the_size_of_the_picture_is_found(kind: str) -> None:
     for seed in SEEDS:
         samples = labelled(seed, kind)
-        to, _ = giveaways.asked(samples, seed)
+        to, _ = permutation.asked(samples, seed)
         place = pd.Series(samples["label"]).rank(method="dense").to_numpy()
         noise = np.random.default_rng(seed).normal(0, 0.1 * np.ptp(place), COUNT)
         told = giveaways.by_numbers("size of the picture", (200 + place + noise)[:, None], to)
@@ -105,7 +105,7 @@ def test_a_label_by_the_size_of_the_picture_is_found(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["classes", "numbers"])
 def test_a_text_that_names_its_label_is_found(kind: str) -> None:
     samples = labelled(0, kind)
-    to, _ = giveaways.asked(samples, 0)
+    to, _ = permutation.asked(samples, 0)
     words = samples["label"] if kind == "classes" else samples["label"].map("{:g}".format)
     texts = "seen: " + words.astype(str).str.upper() + ", and nothing else"
     texts[100:] = "nothing at all"
@@ -118,7 +118,7 @@ def test_a_text_that_names_its_label_is_found(kind: str) -> None:
 def test_a_label_that_belongs_to_the_group_is_no_leak() -> None:
     """Names tell the group and the group the label, but no unseen group."""
     samples = labelled(3, "classes", per_group=12)
-    to, _ = giveaways.asked(samples, 3)
+    to, _ = permutation.asked(samples, 3)
     letters = "abcdefghijklmnopqrst"
     assert (
         giveaways.by_name(samples["group"].map(lambda name: letters[int(name[1:])] * 3 + ".png"), to).verdict == "none"

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from safetensors.numpy import load_file
 
-from tasks.leaks import copies, giveaways, groups, telling, traces
+from tasks.leaks import copies, giveaways, groups, permutation, telling, traces
 from tasks.leaks.finding import Finding
 from tasks.leaks.folds import MOST, drawn
 from tasks.modalities.shards import Prepared
@@ -35,7 +35,7 @@ def audit(params: AnyDataset, workspace: Workspace, prepared: Prepared, rows: di
 def _giveaways(params: AnyDataset, workspace: Workspace, samples: pd.DataFrame) -> list[Finding]:
     """Look at a draw of all samples together with what their files give away."""
     some = samples.iloc[drawn(np.arange(len(samples)), MOST, params.seed)].reset_index(drop=True)
-    to, kept = giveaways.asked(some, params.seed)
+    to, kept = permutation.asked(some, params.seed)
     if len(np.unique(to.labels)) < 2:
         return []
     columns = ["id", "path", "text", "name"]
