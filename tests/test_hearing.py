@@ -72,7 +72,7 @@ def test_a_wave_is_of_zero_mean_and_unit_variance_only_where_the_backbone_wants_
 @pytest.mark.parametrize("family", ["wav2vec2", "hubert", "ast", "whisper"])
 def test_the_shortest_recording_is_heard(directory: DirectoryOf, family: str) -> None:
     backbone = directory(family)
-    batch = audio.collate(prepared([noisy(0.001)], backbone), backbone)
+    batch = audio.collate(prepared([noisy(0.01)], backbone), backbone)
     network = networks.build("audio", backbone, None, 1, 3).eval()
     with torch.no_grad():
         assert torch.isfinite(network.features(**batch)).all()
