@@ -310,7 +310,7 @@ LINES = [
         "holds half a surrogate pair: it was cut or decoded wrongly",
         "write it anew from its source",
     ),
-    unreadable("", "a\\u0000b", *NUL),
+    Case("", "a\\u0000b", "ingest", "holds a NUL byte, which no text has", "save the table anew"),
     Case("", "\\ud83c\\udfac whole"),
 ]
 """Texts of a table, as JSON writes them."""

@@ -194,6 +194,7 @@ def test_what_was_refused_is_told_with_reason_and_mend(own: Callable[[str], Made
 
 def test_leaks_are_told_or_that_none_were_looked_for(own: Callable[[str], Made]) -> None:
     params, workspace = own("text")
+    (workspace.evaluation / "leaks.json").unlink()
     assert "Not looked for." in page.render(gather(params, workspace))
     example = {"train": f"a {HARM}", "test": "b", "likeness": 0.95}
     one = {

@@ -127,10 +127,8 @@ def _samples(proposal: Proposal, place: Path) -> "list[Arrays]":
     if proposal.dataset["modality"] == "text":
         length = min(max(round(proposal.size), 2), prepare["tokens"])
         return [{"tokens": np.ones(length, np.int32)} for _ in range(MEASURED)]
-    import torch
+    from tasks.modalities import hearing
 
-    from tasks.modalities.log_mel import hearing, log_mel
-
-    hears = hearing(place)
-    mels = log_mel(torch.zeros(MEASURED, prepare["window_seconds"] * hears.rate), hears).numpy()
-    return [{"mel": mel} for mel in mels]
+    hears, seconds = hearing.of(place), prepare["window_seconds"]
+    silence = [np.zeros(seconds * hearing.rate(place), np.float32)] * MEASURED
+    return [{hears.ARRAY: heard} for heard in hears.prepare(silence, seconds, place)]

@@ -12,7 +12,7 @@ import numpy as np
 
 from tasks.leaks.banding import keys_of_bits
 from tasks.leaks.correlation import correlation, taken
-from tasks.modalities import Arrays
+from tasks.modalities import Arrays, hearing
 from tasks.objectives import Array
 
 READS_TEXT = False
@@ -25,10 +25,11 @@ NEAR = 0.8
 
 
 def mark(prepared: Arrays, text: str | None) -> Array:
-    """Return uint8 [BANDS * CELLS] of `mel` float32 [bands, frames]; 255 is the loudest."""
-    mel = prepared["mel"]
-    heard = np.maximum(mel - mel.max(), -DEPTH) / DEPTH + 1
-    return np.round(_coarse(_coarse(heard, BANDS).T, CELLS).T * 255).astype(np.uint8).ravel()
+    """Return uint8 [BANDS * CELLS] of what the backbone hears; 255 is the loudest."""
+    heard = hearing.of_sample(prepared)
+    mel = heard.spectrum(prepared[heard.ARRAY])
+    loud = np.maximum(mel - mel.max(), -DEPTH) / DEPTH + 1
+    return np.round(_coarse(_coarse(loud, BANDS).T, CELLS).T * 255).astype(np.uint8).ravel()
 
 
 def _coarse(values: Array, parts: int) -> Array:

@@ -71,6 +71,12 @@ def augment(batch: Batch, settings: AudioAugment, backbone: Path, generator: tor
     return {**batch, "input_values": changed.transpose(1, 2).contiguous()}
 
 
+def spectrum(array: Floats) -> Floats:
+    """Return [bands, frames]; the frames after the sound's end, all bands alike, are as soft as its softest."""
+    ended = np.ptp(array, axis=1) == 0
+    return np.where(ended[:, None], array.min(), array).T
+
+
 def cost(samples: Sequence[Arrays]) -> "np.ndarray[Any, np.dtype[np.int64]]":
     """Return int64 [N] of ones: all windows are equally long."""
     return np.ones(len(samples), dtype=np.int64)

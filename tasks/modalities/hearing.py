@@ -35,6 +35,9 @@ class Hearing(Protocol):
     def augment(self, batch: Batch, settings: AudioAugment, backbone: Path, generator: "torch.Generator") -> Batch:
         """Change each sample at random; ConfigError for a change that cannot be made to what is heard."""
 
+    def spectrum(self, array: Floats) -> Floats:
+        """Return the log-mel float32 [bands, frames] of what was kept, four decades of power to one: to compare, to show."""
+
     def cost(self, samples: Sequence[Arrays]) -> "np.ndarray[Any, np.dtype[np.int64]]":
         """Return int64 [N], what each prepared sample costs to compute."""
 

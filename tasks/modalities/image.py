@@ -141,7 +141,6 @@ def prepare(decoded: Sequence[Image.Image | Squashed], settings: "ImagePreproces
 
     And `several` bool []: whether the file had more frames or pages than this, its first.
     """
-    _check_size(settings.size, backbone)
     squashed = [
         image if isinstance(image, Squashed) else _squashed(image, settings.size, backbone) for image in decoded
     ]
@@ -149,6 +148,7 @@ def prepare(decoded: Sequence[Image.Image | Squashed], settings: "ImagePreproces
 
 
 def _squashed(image: Image.Image, side: int, backbone: Path) -> Squashed:
+    _check_size(side, backbone)
     pixels = np.asarray(image.resize((side, side), recipe(backbone).resample))
     return Squashed(pixels, bool(image.info.get("several")))
 

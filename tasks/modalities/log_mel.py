@@ -87,6 +87,11 @@ def augment(batch: Batch, settings: AudioAugment, backbone: Path, generator: tor
     return {**batch, "input_features": changed}
 
 
+def spectrum(array: Floats) -> Floats:
+    """Return the array itself."""
+    return array
+
+
 def cost(samples: Sequence[Arrays]) -> "np.ndarray[Any, np.dtype[np.int64]]":
     """Return int64 [N] of ones: all windows are equally long."""
     return np.ones(len(samples), dtype=np.int64)

@@ -12,11 +12,12 @@ import numpy as np
 import torch
 
 from tasks.errors import ConfigError
-from tasks.modalities import Arrays, Batch, audio_augment
+from tasks.modalities import Arrays, Batch, audio_augment, log_mel
 from tasks.modalities.directory import CONFIG, PROCESSOR, declared, read
 from tasks.schema import AudioAugment
 
 ARRAY = "wave"
+AS_WHISPER = log_mel.Hearing(rate=16000, bands=80, hop=160, window=400)
 Floats = np.ndarray[Any, np.dtype[np.float32]]
 
 
@@ -63,6 +64,11 @@ def augment(batch: Batch, settings: AudioAugment, backbone: Path, generator: tor
     (rate,) = declared(read(backbone, PROCESSOR), backbone, PROCESSOR, "sampling_rate")
     changed = audio_augment.augment_waves(batch["input_values"], batch["attention_mask"], settings, rate, generator)
     return {**batch, "input_values": changed}
+
+
+def spectrum(array: Floats) -> Floats:
+    """Return the log-mel [bands, frames] as Whisper would hear the wave."""
+    return np.asarray(log_mel.log_mel(torch.from_numpy(array)[None], AS_WHISPER)[0].numpy())
 
 
 def cost(samples: Sequence[Arrays]) -> "np.ndarray[Any, np.dtype[np.int64]]":

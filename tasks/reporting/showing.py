@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from tasks.errors import BadSample
-from tasks.modalities import image
+from tasks.modalities import Arrays, image
 from tasks.objectives import Array
 from tasks.reporting import media, words
 from tasks.reporting.shelf import Shelf
@@ -78,13 +78,21 @@ def _sound(shelf: Shelf, identity: str, explained: dict[str, Any] | None, parts:
     played = _played(raw, window) if isinstance(raw, bytes) else None
     shelf.missing += played is None
     shown = {"sound": None if played is None else shelf.budget.uri("audio/flac", played)}
-    mel = None if arrays is None else arrays.get("mel")
-    if mel is None or mel.ndim != 2:
+    if arrays is None:
         return shown
+    mel = arrays["mel"] if "mel" in arrays else _spectrum(arrays)
     mel, parts, share = media.without_silent_end(mel, parts)
     marked = None if parts is None or not parts.any() else shelf.budget.uri("image/jpeg", media.spectrogram(mel, parts))
     seen = shelf.budget.uri("image/jpeg", media.spectrogram(mel))
     return {**shown, "picture": seen, "explained": marked, "seconds": words.number(share * window, 2)}
+
+
+def _spectrum(arrays: Arrays) -> Array:
+    """Return the log-mel of what other backbones hear; torch computes it."""
+    from tasks.modalities import hearing
+
+    heard = hearing.of_sample(arrays)
+    return heard.spectrum(arrays[heard.ARRAY])
 
 
 def _played(raw: bytes, window: float) -> bytes | None:
