@@ -116,7 +116,8 @@ def test_pictures_of_all_kinds_by_the_command(project: Project) -> None:
 from pathlib import Path
 from tasks.modalities import reading
 from tasks.schema import ImagePreprocess
-settings = ImagePreprocess(size=8, pixel_limit=50_000_000, shard=8, refused_share=0.5, near_duplicates={"across_splits": "report", "likeness": 1.0})
+told = {"across_splits": "report", "likeness": 1.0}
+settings = ImagePreprocess(size=8, pixel_limit=50_000_000, shard=8, refused_share=0.5, near_duplicates=told)
 with reading.decoding("image", settings, settings.model_dump(mode="json"), Path("eyes")) as decode:
     reader = reading.Reader(Path("own"), decode)
     for path in sorted(Path("own").rglob("*.*")):
