@@ -25,7 +25,8 @@ UNMEASURED = {
     "text": {"read": 0.0003, "features": 0.0035, "partial": 0.009, "scratch": 0.011},
     "audio": {"read": 0.003, "features": 0.003, "partial": 0.009, "scratch": 0.013},
 }
-"""Seconds a sample on two cores of an AMD EPYC in 2026, for a backbone that is not there to be measured."""
+"""Roughly the seconds a sample of the shipped data sets took on two cores of an AMD EPYC in 2026; for other backbones
+a guess, told as a wide range."""
 UNMEASURED_LOW, UNMEASURED_HIGH = 0.4, 4.0
 START = 25.0
 """Seconds for starting each stage's tools, for pictures of the results and for the registry."""

@@ -36,7 +36,7 @@ class Hearing(Protocol):
         """Change each sample at random; ConfigError for a change that cannot be made to what is heard."""
 
     def spectrum(self, array: Floats) -> Floats:
-        """Return the log-mel float32 [bands, frames] of what was kept, four decades of power to one: to compare, to show."""
+        """Return the log-mel float32 [bands, frames] of what was kept, four decades to one: to compare, to show."""
 
     def cost(self, samples: Sequence[Arrays]) -> "np.ndarray[Any, np.dtype[np.int64]]":
         """Return int64 [N], what each prepared sample costs to compute."""
