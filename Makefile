@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := flows tasks tests examples
-UNIT_TESTS := $(BIN)/pytest --numprocesses auto --dist loadfile
+TESTS := $(BIN)/pytest --numprocesses auto --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run results test check format clean
@@ -25,14 +25,14 @@ results: setup  ## Measure what docs/results.md tells, in hours; can be stopped 
 	$(BIN)/transfer results
 
 test: setup  ## Unit and integration tests, and one small end-to-end run per modality
-	$(UNIT_TESTS)
-	$(BIN)/pytest -m integration
+	$(TESTS)
+	$(TESTS) -m integration
 
 check: setup  ## Format, lint, types and unit tests: what the git hook runs
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy
-	$(UNIT_TESTS)
+	$(TESTS)
 
 format: setup  ## Format the code and mend what the linter can
 	$(BIN)/ruff format $(SOURCES)

@@ -78,7 +78,7 @@ def _time(made: "Proposal", estimated: "Estimate") -> list[Line]:
 
 
 MEASURED = "by one small batch just measured"
-UNMEASURED = "by another machine's measurements; the backbone is fetched first, which comes on top"
+UNMEASURED = "by what the shipped data sets took elsewhere; the backbone is fetched first, which comes on top"
 
 
 def _descriptor(root: Path, request: Request, source: dict[str, Any]) -> None:
