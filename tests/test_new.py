@@ -72,7 +72,7 @@ def test_pictures_become_a_complete_section_and_three_trainings(
     )
     for label in ("found", "classes", "sizes", "duplicates", "groups", "modality", "objective", "split", "backbone"):
         assert f"\n  {label:<11}" in told
-    assert "another machine's measurements" in told
+    assert "what the shipped data sets took elsewhere" in told
 
 
 def test_nothing_is_written_where_nobody_can_be_asked(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
