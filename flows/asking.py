@@ -39,8 +39,14 @@ def predict(root: Path, dataset: str, inputs: list[str], training: str | None, o
 def _print(answered: "pd.DataFrame") -> None:
     """Print answers as a table, shares with three digits; a column that is empty throughout is left out."""
     shown = answered.drop(columns=[name for name in answered if (answered[name] == "").all()])
-    rows = [[f"{cell:.3f}" if isinstance(cell, float) else cell for cell in row] for row in shown.to_numpy().tolist()]
-    console.table("", list(shown.columns), rows)
+    console.table("", list(shown.columns), [[_cell(value) for value in row] for row in shown.to_numpy().tolist()])
+
+
+def _cell(value: object) -> str:
+    """Return what stands in a table: nothing where a refused input has no answer."""
+    if isinstance(value, float):
+        return "" if value != value else f"{value:.3f}"
+    return str(value)
 
 
 def _write(answered: "Iterator[pd.DataFrame]", output: Path) -> int:
