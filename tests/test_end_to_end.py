@@ -20,6 +20,7 @@ import pandas as pd
 import pytest
 from project import Project, copy_code, environment
 from ruamel.yaml import YAML
+from samples import encoded, picture
 
 from tasks.config import read_yaml
 from tasks.workspace import Workspace, read_json
@@ -181,6 +182,20 @@ def test_every_command_of_the_readme_runs(project: Project) -> None:
     assert then.pop() == "transfer ui"
     done = typed(project, then)
     assert "nothing to do" in done and "Data and pipelines are up to date" in done
+
+
+def test_own_data_comes_and_goes_as_the_readme_says(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The block under "Your own data"; what it asks is agreed to."""
+    for number in range(40):
+        place = project.root / "home" / "pictures" / "birds" / ("heron", "coot")[number % 2] / f"{number}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(encoded(picture(seed=number), "PNG"))
+    before = (project.root / "params.yaml").read_bytes()
+    monkeypatch.setenv("HOME", str(project.root / "home"))
+    [new, run, remove] = next(block for block in blocks() if block[0].startswith("transfer new"))
+    done = typed(project, [f"{new} --yes", run, f"{remove} --yes"])
+    assert "40 pictures in 2 folders" in done and "data/birds/report/report.html" in done
+    assert (project.root / "params.yaml").read_bytes() == before
 
 
 def blocks() -> list[list[str]]:
