@@ -48,7 +48,7 @@ PICTURES = [
     unreadable("drawing.png", spoilt.SVG, f"{NO_PICTURE} but an SVG drawing", AS_PICTURE),
     unreadable("paper.png", spoilt.PDF, f"{NO_PICTURE} but a PDF document", AS_PICTURE),
     unreadable("page.jpg", spoilt.PAGE, f"{NO_PICTURE} but an HTML page", PAGE),
-    unreadable("pointer.png", spoilt.LFS, f"{NO_PICTURE} but a pointer of Git LFS", LFS),
+    unreadable("pointer.png", spoilt.LFS, f"{NO_PICTURE} but a Git LFS pointer", LFS),
     unreadable("phone.heic", spoilt.HEIC, f"{NO_PICTURE} but a HEIC picture", AS_PICTURE),
     unreadable("web.avif", spoilt.AVIF, f"{NO_PICTURE} but an AVIF picture", AS_PICTURE),
     unreadable("icon.ico", lambda: encoded(picture(), "ICO"), f"{NO_PICTURE} but an icon (ICO)", AS_PICTURE),

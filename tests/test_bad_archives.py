@@ -108,13 +108,13 @@ STOPPED: dict[str, tuple[str, bytes, str]] = {
     ),
     "a web page": (
         "set.zip", b"<!DOCTYPE html><html>Please sign in</html>",
-        "is a web page (a sign-in page?), not the file itself; fetch it again",
+        "is an HTML page; fetch the file itself: the page may tell of an error or ask for a login",
     ),
     "a Git LFS pointer": (
         "set.tar.gz", b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n",
-        "is a Git LFS pointer, not the file itself; run `git lfs pull` where it comes from",
+        "is a Git LFS pointer; run `git lfs pull` where it comes from",
     ),
-    "a picture": ("set.zip", b"\x89PNG\r\n\x1a\n" + bytes(100), "is a picture"),
+    "a picture": ("set.zip", b"\x89PNG\r\n\x1a\n" + bytes(100), "is a PNG picture; put the file itself in its place"),
     "a flat bomb": (
         "set.zip", zipped({"set/a/zeros.png": bytes(50_000_000)}),
         "unpacks to far more than its size by set/a/zeros.png: a compression bomb; refused",

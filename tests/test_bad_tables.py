@@ -99,7 +99,7 @@ STOPPED: dict[str, tuple[str, str | bytes, str]] = {
         f"name end in .csv{STAYS}",
     ),
     "an Excel file named CSV": (
-        "csv", excel(), "table.csv: is an Excel file or a zip archive; save the sheet as CSV (UTF-8), or unpack the "
+        "csv", excel(), "table.csv: is an Excel file or a ZIP archive; save the sheet as CSV (UTF-8), or unpack the "
         f"archive{STAYS}",
     ),
     "an old Excel file named CSV": (
@@ -107,15 +107,15 @@ STOPPED: dict[str, tuple[str, str | bytes, str]] = {
         f"table.csv: is an old Excel file; save the sheet as CSV (UTF-8){STAYS}",
     ),
     "a compressed CSV": (
-        "csv", gzip.compress(GOOD.encode()), f"table.csv: is compressed by gzip; unpack it with gunzip{STAYS}",
+        "csv", gzip.compress(GOOD.encode()), f"table.csv: is a gzip archive; unpack it{STAYS}",
     ),
     "a web page": (
         "csv", "\n<!DOCTYPE html>\n<html>Please sign in</html>",
-        f"table.csv: is a web page (a sign-in page?), not the file itself; fetch it again{STAYS}",
+        f"table.csv: is an HTML page; fetch the file itself: the page may tell of an error or ask for a login{STAYS}",
     ),
     "a Git LFS pointer": (
         "csv", "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n",
-        "table.csv: is a Git LFS pointer, not the file itself; run `git lfs pull` where it comes from" + STAYS,
+        "table.csv: is a Git LFS pointer; run `git lfs pull` where it comes from" + STAYS,
     ),
     "a kind of table we do not read": (
         "xlsx", excel(), "table.xlsx: is no table by its name; expected one of .csv, .tsv, .jsonl, .parquet" + STAYS,

@@ -71,12 +71,12 @@ CASES: dict[str, tuple[Callable[[Path], object], dict[str, str], str]] = {
     ),
     "zero bytes": (holding(b""), {}, "tiny: model.safetensors is empty (0 bytes); fetch it again"),
     "a Git LFS pointer": (
-        holding(LFS), {}, "tiny: model.safetensors is a Git LFS pointer, not the file itself; run `git lfs pull` "
+        holding(LFS), {}, "tiny: model.safetensors is a Git LFS pointer; run `git lfs pull` "
         "where it comes from",
     ),
     "a web page": (
-        holding(PAGE), {}, "tiny: model.safetensors is a web page (a sign-in page?), not the file itself; fetch it "
-        "again",
+        holding(PAGE), {}, "tiny: model.safetensors is an HTML page; fetch the file itself: the page "
+        "may tell of an error or ask for a login",
     ),
     "another file than declared": (
         lambda _: None, {"sha256": "b" * 64}, "tiny: model.safetensors has sha256 {sha256}, declared is "
@@ -111,7 +111,8 @@ CASES: dict[str, tuple[Callable[[Path], object], dict[str, str], str]] = {
         "double quotes: line 1 column 2 (char 1))",
     ),
     "a config.json that is a web page": (
-        config(PAGE), {}, "tiny: config.json is a web page (a sign-in page?), not the file itself; fetch it again",
+        config(PAGE), {}, "tiny: config.json is an HTML page; fetch the file itself: the page may tell of "
+        "an error or ask for a login",
     ),
     "a config.json of nothing": (
         config("{}"), {}, "tiny: config.json names no model_type; take the one that belongs to the weights",

@@ -24,7 +24,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from tasks.errors import BackboneError, BadSample, ConfigError
 from tasks.modalities import Arrays, Batch, Unpacked
 from tasks.modalities.directory import CONFIG, PROCESSOR, declared, read
-from tasks.modalities.signatures import signature
+from tasks.signatures import signature
 
 if TYPE_CHECKING:
     import torch

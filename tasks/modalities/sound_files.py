@@ -10,8 +10,8 @@ import soundfile
 
 from tasks.errors import BadSample
 from tasks.modalities import Unpacked
-from tasks.modalities.signatures import signature
 from tasks.modalities.sound_headers import missing
+from tasks.signatures import signature
 
 if TYPE_CHECKING:
     from torchaudio.transforms import Resample

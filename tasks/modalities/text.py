@@ -12,8 +12,8 @@ import numpy as np
 from tasks.errors import BackboneError, BadSample, ConfigError
 from tasks.modalities import Arrays, Batch
 from tasks.modalities.directory import CONFIG, declared, read
-from tasks.modalities.signatures import binary
 from tasks.schema import TextAugment, TextPreprocess
+from tasks.signatures import binary
 
 if TYPE_CHECKING:
     import torch

@@ -13,22 +13,26 @@ class Signature(NamedTuple):
 
 ITSELF = "put the file itself in its place"
 AGAIN = "copy or download it again"
+PNG, PDF = Signature("a PNG picture", "picture", ITSELF), Signature("a PDF document", "picture", ITSELF)
+GZIP = Signature("a gzip archive", "", "unpack it")
+LFS = Signature("a Git LFS pointer", "", "run `git lfs pull` where it comes from")
+HTML = Signature("an HTML page", "", "fetch the file itself: the page may tell of an error or ask for a login")
 STARTS = {
-    b"\x89PNG\r\n\x1a\n": Signature("a PNG picture", "picture", ITSELF),
+    b"\x89PNG\r\n\x1a\n": PNG,
     b"\xff\xd8\xff": Signature("a JPEG picture", "picture", ITSELF),
     b"GIF8": Signature("a GIF picture", "picture", ITSELF),
     b"II*\0": Signature("a TIFF picture", "picture", ITSELF),
     b"MM\0*": Signature("a TIFF picture", "picture", ITSELF),
     b"\0\0\1\0": Signature("an icon (ICO)", "picture", ITSELF),
-    b"%PDF": Signature("a PDF document", "picture", ITSELF),
+    b"%PDF": PDF,
     b"%!PS": Signature("a PostScript document", "picture", ITSELF),
     b"PK\3\4": Signature("a ZIP archive", "", "unpack it"),
-    b"\x1f\x8b": Signature("a gzip archive", "", "unpack it"),
+    b"\x1f\x8b": GZIP,
     b"\x1aE\xdf\xa3": Signature("a Matroska or WebM video", "sound", ITSELF),
     b"fLaC": Signature("a FLAC recording", "sound", ITSELF),
     b"OggS": Signature("an OGG recording", "sound", ITSELF),
     b"ID3": Signature("an MP3 recording", "sound", ITSELF),
-    b"version https://git-lfs": Signature("a pointer of Git LFS", "", "run `git lfs pull` where it comes from"),
+    b"version https://git-lfs": LFS,
 }
 INSIDE = {
     b"WEBP": Signature("a WebP picture", "picture", ITSELF),
@@ -70,7 +74,7 @@ def _written(start: bytes) -> Signature | None:
     """Return which kind of text it is; the last letter may be cut."""
     text = start.decode("utf-8-sig", "replace").rstrip("�").lstrip().lower()
     if text.startswith(("<!doctype html", "<html")):
-        return Signature("an HTML page", "", "fetch the file itself: the page may tell of an error or ask for a login")
+        return HTML
     if "<svg" in text and text.startswith("<"):
         return Signature("an SVG drawing", "picture", ITSELF)
     if text and "�" not in text and "\0" not in text:
