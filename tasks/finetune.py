@@ -33,7 +33,7 @@ def _learn(params: AnyTraining, workspace: Workspace, run: journal.Run) -> Path:
     train, validation = (ground.prepared.needed(split, params.name) for split in ("train", "validation"))
     scratch = workspace.local / "checkpoints" / workspace.name / params.name
     learnt = learn(params, ground, train, validation, scratch, _listener(run, params, workspace.root))
-    workspace.record(f"finetune-{params.name}", _counted(params, learnt.report))
+    workspace.record(f"finetune-{params.name}", _counted(params, learnt.report) | learnt.counted)
     target = _save(params, ground, workspace, learnt)
     shutil.rmtree(scratch, ignore_errors=True)
     return target

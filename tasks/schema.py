@@ -445,7 +445,9 @@ class DeepTraining(Training, Generic[Augment]):
     so many epochs, from the last to the first (arXiv:1801.06146); null: all at once. `accumulation`: batches to one
     step. `average`: the decay of the exponential moving average of the weights that is judged and kept; 0: none.
     `monitor` (loss, or a metric of the objective) on validation decides the best epoch; `patience` epochs without a
-    better one end the training.
+    better one end the training. Under `partial` what the frozen blocks say of a sample is computed once and found again
+    in every epoch and by other trainings: of the validation split, and of the train split where `augment` does no more
+    than mirror and turn pictures by quarters.
     """
 
     strategy: Literal["partial", "full", "lora", "scratch"]

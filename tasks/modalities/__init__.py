@@ -74,6 +74,12 @@ class Modality(Protocol):
         `generator` is one of the CPU; the batch may be on any device and is left as it was.
         """
 
+    def variants(self, count: int, settings: Any, generator: "torch.Generator") -> "torch.Tensor | None":
+        """Return int64 [count], which of a sample's few exact variants `augment` makes of each by the same draws.
+
+        0 is the sample as it is. Null where it is changed in more ways than can be counted, or mixed with others.
+        """
+
     def lengths(self, samples: Sequence[Arrays]) -> "np.ndarray[Any, np.dtype[np.int64]]":
         """Return int64 [N], what each sample costs to compute, so that like can be batched with like."""
 

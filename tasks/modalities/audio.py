@@ -11,7 +11,7 @@ from tasks.modalities import Arrays, Batch, hearing
 from tasks.modalities.sound_files import Recording, decode
 from tasks.schema import AudioAugment, AudioPreprocess
 
-__all__ = ["CHUNK", "augment", "collate", "decode", "facts", "lengths", "prepare"]
+__all__ = ["CHUNK", "augment", "collate", "decode", "facts", "lengths", "prepare", "variants"]
 CHUNK = 16  # the Fourier transform of a window of 30 s takes 5 MB, and there are copies
 
 
@@ -39,6 +39,13 @@ def collate(samples: Sequence[Arrays], backbone: Path) -> Batch:
 def augment(batch: Batch, settings: AudioAugment, backbone: Path, generator: torch.Generator) -> Batch:
     """Change each recording at random, in a way that what is heard allows."""
     return hearing.of(backbone).augment(batch, settings, backbone, generator)
+
+
+def variants(count: int, settings: AudioAugment, generator: torch.Generator) -> torch.Tensor | None:
+    """Return noughts int64 [count] where nothing is changed, else null."""
+    masked = settings.time_masks or settings.frequency_masks
+    changed = masked or settings.shift_seconds or settings.noise or settings.mix_up
+    return None if changed else torch.zeros(count, dtype=torch.int64)
 
 
 def lengths(samples: Sequence[Arrays]) -> "np.ndarray[Any, np.dtype[np.int64]]":

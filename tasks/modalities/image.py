@@ -176,6 +176,13 @@ def augment(batch: Batch, settings: "ImageAugment", backbone: Path, generator: "
     return {**batch, "pixel_values": changed}
 
 
+def variants(count: int, settings: "ImageAugment", generator: "torch.Generator") -> "torch.Tensor | None":
+    """Tell which pictures are drawn mirrored or turned, if no more is done to them; see image_augment."""
+    from tasks.modalities import image_augment
+
+    return image_augment.variants(count, settings, generator)
+
+
 def lengths(samples: Sequence[Arrays]) -> "np.ndarray[Any, np.dtype[np.int64]]":
     """Return int64 [N] of ones: all pictures have the same size."""
     return np.ones(len(samples), dtype=np.int64)

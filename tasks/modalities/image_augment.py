@@ -29,20 +29,38 @@ def augment(
     return pictures
 
 
+def variants(count: int, settings: ImageAugment, generator: torch.Generator) -> Tensor | None:
+    """Return int64 [count], which of the square's eight symmetries `augment` draws for each picture; 0: as it is.
+
+    Null where something else is changed, too. `generator` must be as it is given to `augment`.
+    """
+    inexact = (settings.shift, settings.scale, settings.shear_degrees, settings.brightness, settings.contrast)
+    if any(inexact) or settings.saturation or settings.mix_up:
+        return None
+    transposed, upside_down, mirrored = _orientations(count, settings, generator)
+    return transposed + 2 * upside_down + 4 * mirrored
+
+
 def _placed(pictures: Tensor, settings: ImageAugment, generator: torch.Generator) -> Tensor:
     """Mirror, turn by quarters and shift by whole pixels: every output pixel is one of the input's."""
     count, _, height, width = pictures.shape
-    turns = torch.randint(4 if settings.quarter_turns else 1, (count,), generator=generator)
-    upside_down = _coins(settings.flip_vertical, count, generator) ^ ((turns == 1) | (turns == 2))
-    mirrored = _coins(settings.flip_horizontal, count, generator) ^ ((turns == 2) | (turns == 3))
+    transposed, upside_down, mirrored = _orientations(count, settings, generator)
     rows = _line(height, upside_down, _spread(settings.shift, count, generator)).to(pictures.device)
     columns = _line(width, mirrored, _spread(settings.shift, count, generator)).to(pictures.device)
     pixels = pictures.permute(0, 2, 3, 1)  # (B, H, W, 3): a pixel's channels lie side by side
     placed = [
-        (picture.transpose(0, 1) if turn % 2 else picture).index_select(0, row).index_select(1, column)
-        for picture, turn, row, column in zip(pixels, turns.tolist(), rows, columns, strict=True)
+        (picture.transpose(0, 1) if sideways else picture).index_select(0, row).index_select(1, column)
+        for picture, sideways, row, column in zip(pixels, transposed.tolist(), rows, columns, strict=True)
     ]
     return torch.stack(placed).permute(0, 3, 1, 2)
+
+
+def _orientations(count: int, settings: ImageAugment, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """Draw which pictures are transposed, then turned upside down, then mirrored: bool [count] each."""
+    turns = torch.randint(4 if settings.quarter_turns else 1, (count,), generator=generator)
+    upside_down = _coins(settings.flip_vertical, count, generator) ^ ((turns == 1) | (turns == 2))
+    mirrored = _coins(settings.flip_horizontal, count, generator) ^ ((turns == 2) | (turns == 3))
+    return turns % 2 == 1, upside_down, mirrored
 
 
 def _line(length: int, reverse: Tensor, shift: Tensor) -> Tensor:

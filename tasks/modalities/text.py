@@ -143,6 +143,13 @@ def augment(batch: Batch, settings: TextAugment, backbone: Path, generator: "tor
     return text_augment.augment(batch, settings, kept, known.pad_token_id, generator)
 
 
+def variants(count: int, settings: TextAugment, generator: "torch.Generator") -> "torch.Tensor | None":
+    """Return noughts int64 [count] where no token is left out, else null."""
+    import torch
+
+    return None if settings.word_dropout else torch.zeros(count, dtype=torch.int64)
+
+
 def lengths(samples: Sequence[Arrays]) -> "np.ndarray[Any, np.dtype[np.int64]]":
     """Return int64 [N], the number of tokens of each text."""
     return np.array([len(sample["tokens"]) for sample in samples], dtype=np.int64)

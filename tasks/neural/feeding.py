@@ -45,7 +45,8 @@ class Portion(NamedTuple):
     """One batch: whose it is (rows [B]), inputs by name, targets [B], confidence float32 [B], and its mix.
 
     `partners` int64 [B] says which sample of the batch is mixed into each, null where none is; `share` is what
-    stays of the sample itself. `part` says which of the samples are to be computed, if not all at once.
+    stays of the sample itself. `variants` int64 [B] tells samples apart that were augmented exactly, null where that
+    is not so (see Modality.variants). `part` says which of the samples are to be computed, if not all at once.
     """
 
     rows: Array
@@ -54,6 +55,7 @@ class Portion(NamedTuple):
     confidence: Tensor
     partners: Tensor | None
     share: float
+    variants: Tensor | None = None
     part: slice = slice(None)
 
     def parts(self, most: int) -> "list[Portion]":
@@ -77,6 +79,7 @@ def portions(material: Material, batch_size: int, augment: Any, seed: int, epoch
     def make(places: list[int]) -> Portion:
         rows = material.train[places]
         inputs = material.modality.collate([material.prepared[int(row)] for row in rows], material.backbone)
+        variants = material.modality.variants(len(rows), augment, generator.clone_state())
         inputs = material.modality.augment(inputs, augment, material.backbone, generator)
         portion = Portion(
             rows,
@@ -85,6 +88,7 @@ def portions(material: Material, batch_size: int, augment: Any, seed: int, epoch
             torch.as_tensor(material.confidence[rows]),
             partners=None,
             share=1.0,
+            variants=variants,
         )
         return _mixed(portion, getattr(augment, "mix_up", 0.0), generator)
 

@@ -28,12 +28,13 @@ def compute(
     precision: str,
     what: What,
     room: memory.Room | None = None,
+    enter: Callable[[Array, Batch], Batch] | None = None,
 ) -> Array:
     """Return float32 [len(rows), K or D], the network's outputs or features of these rows, in their order.
 
     The network is left in evaluation mode, on the device there is. `backbone` is the directory whose files say how a
     batch is made; `precision` as in params.yaml. Who asks repeatedly keeps a `room`, so that it is learnt once how many
-    samples memory holds.
+    samples memory holds. `enter` is given the rows and the inputs of each batch and adds to them what is known already.
     """
     device, half = devices.device(), devices.precision(precision) is torch.bfloat16
     network.to(device).eval()
@@ -49,6 +50,7 @@ def compute(
     # One autocast around all batches: it converts each weight once and remembers it.
     with torch.inference_mode(), torch.autocast(device.type, dtype=torch.bfloat16, enabled=half):
         for places, batch in track(made, what, len(batches)):
+            batch = enter(rows[places], batch) if enter else batch
             answers[places] = room.through(len(places), partial(_asked, ask, batch, device))
     return answers
 

@@ -11,13 +11,14 @@ from safetensors.numpy import load_file
 from tasks import objectives
 from tasks.modalities import modality
 from tasks.modalities.shards import Prepared
-from tasks.neural import backbones, devices, movement, networks, strategies, training
+from tasks.neural import backbones, devices, movement, networks, strategies, training, trunk
 from tasks.neural.checkpoints import Checkpoints
 from tasks.neural.feeding import Material
 from tasks.neural.networks import Network
 from tasks.neural.training import Listener
 from tasks.objectives import Array, Facts, Head, Objective
 from tasks.schema import AnyTraining, DeepTraining, Weights
+from tasks.store import Store
 from tasks.workspace import FILES, Workspace, read_json, sha256_of
 
 
@@ -31,6 +32,7 @@ class Ground:
     layers: int | None
     digest: str
     """Of the samples' and the features' files."""
+    store: Store
 
     @classmethod
     def of(cls, workspace: Workspace) -> "Ground":
@@ -40,7 +42,7 @@ class Ground:
         layers = read_json(workspace.features / "features.json")["network"]["layers"]
         digest = "-".join(sha256_of(folder / FILES) for folder in (workspace.prepared, workspace.features))
         backbone = backbones.fetch(Weights.model_validate(prepared.about["backbone"]), workspace.root)
-        return cls(prepared, features, backbone, layers, digest)
+        return cls(prepared, features, backbone, layers, digest, Store.of(workspace.root))
 
     def network(self, outputs: int, random: bool) -> Network:
         """Return the data set's network with a head of `outputs`."""
@@ -50,11 +52,15 @@ class Ground:
 
 
 class Learnt(NamedTuple):
-    """A trained network, what its outputs mean, and how it came: epochs, best epoch, head, parameters, distance."""
+    """A trained network, what its outputs mean, and how it came: epochs, best epoch, head, parameters, distance.
+
+    `counted`: how often its frozen blocks were computed and how often that was spared, which changes nothing of it.
+    """
 
     network: Network
     facts: Facts
     report: dict[str, Any]
+    counted: dict[str, int]
 
 
 def learn(
@@ -73,11 +79,11 @@ def learn(
         network.graft(head.weight, head.bias)
     report: dict[str, Any] = {"epochs": [], "best_epoch": 0, "head": head.report if head else None}
     if not isinstance(params, DeepTraining):
-        return Learnt(network, facts, report | {"parameters": _parameters(network, network.head), "distance": 0.0})
+        return Learnt(network, facts, report | {"parameters": _parameters(network, network.head), "distance": 0.0}, {})
     reads = modality(params.modality)
     material = Material(ground.prepared, targets, train, validation, reads, learns, facts, ground.backbone)
     identity = [params.model_dump(mode="json"), ground.digest, train.tolist(), validation.tolist(), *_machine(params)]
-    return _fine_tuned(network, material, params, Checkpoints(scratch, identity), listen, report)
+    return _fine_tuned(network, material, params, Checkpoints(scratch, identity), listen, report, ground.store)
 
 
 def _fine_tuned(
@@ -87,16 +93,18 @@ def _fine_tuned(
     checkpoints: Checkpoints,
     listen: Listener,
     report: dict[str, Any],
+    store: Store,
 ) -> Learnt:
     """Train under the strategy and measure how far it moved the weights."""
     start = movement.snapshot(network)
     finish = strategies.begin(network, params)
     report["parameters"] = _parameters(network, network)
-    report |= training.fine_tune(network, material, params, checkpoints, listen)
+    with trunk.spared(network, material, params, store) as known:
+        report |= training.fine_tune(network, material, params, checkpoints, listen, known)
     finish()
     network.flips = getattr(params.augment, "test_flips", [])
     report["distance"] = movement.distance(start, network.state_dict())
-    return Learnt(network, material.facts, report)
+    return Learnt(network, material.facts, report, known.counted if known else {})
 
 
 def _machine(params: DeepTraining[Any]) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """A pretrained network with a linear head on its features, whatever it reads."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from torch.nn import functional
 
 from tasks.errors import TrainingError
 from tasks.neural import architectures, convolutions, pooling, pretrained, processors
+from tasks.neural.entering import Entry
 from tasks.objectives import Array, Facts
 from tasks.schema import LearningRates
 from tasks.workspace import read_json
@@ -65,12 +67,13 @@ class Network(nn.Module):
 
     `dropout` is the share of features left out while it learns. `flips` name mirror images of a picture, over which
     and the picture itself it averages its outputs when it answers. `statistics_learn`: whether batch normalisation
-    follows the batches it sees.
+    follows the batches it sees. `entry`: where it can be entered with what its frozen blocks gave; see trunk.
     """
 
     dropout = 0.0
     flips: Sequence[str] = ()
     statistics_learn = False
+    entry: Entry | None = None
 
     def __init__(self, model: Any, modality: str, directory: Path, outputs: int) -> None:
         super().__init__()
@@ -99,8 +102,12 @@ class Network(nn.Module):
         return stood
 
     def features(self, **batch: Tensor) -> Tensor:
-        """Return float32 [B, D], what the head reads."""
-        return pooling.FEATURES[self.modality](self.trunk, batch).float()
+        """Return float32 [B, D], what the head reads.
+
+        With `hidden` in the batch the network is entered there: it is what the block at its `entry` is told.
+        """
+        with self.entry.given(batch.pop("hidden", None)) if self.entry else nullcontext():
+            return pooling.FEATURES[self.modality](self.trunk, batch).float()
 
     def forward(self, **batch: Tensor) -> Tensor:
         """Return float32 [B, K] = features @ head.weight.T + head.bias, in float32 under autocast too.

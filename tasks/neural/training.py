@@ -17,6 +17,7 @@ from tasks.neural import devices, inference, memory, movement, optimizers
 from tasks.neural.checkpoints import Checkpoints, State
 from tasks.neural.feeding import Material, Portion, batches, portions
 from tasks.neural.networks import Network
+from tasks.neural.trunk import Trunk
 from tasks.objectives import Array
 from tasks.parallel import batched
 from tasks.schema import DeepTraining
@@ -26,7 +27,12 @@ Listener = Callable[[dict[str, float | None], int], None]
 
 
 def fine_tune(
-    network: Network, material: Material, params: DeepTraining[Any], checkpoints: Checkpoints, listen: Listener
+    network: Network,
+    material: Material,
+    params: DeepTraining[Any],
+    checkpoints: Checkpoints,
+    listen: Listener,
+    trunk: Trunk | None = None,
 ) -> dict[str, Any]:
     """Train `network` in place and leave it with the weights of its best epoch on validation.
 
@@ -34,10 +40,10 @@ def fine_tune(
     came: a fine-tuning that never beats it is undone. Each epoch ends with a checkpoint; a training that finds one of
     its own goes on from there, with the same samples in the same order, and in float32 to the same bits. Raises
     TrainingError where a loss is no finite number (the last checkpoint stays), where something frozen moved or where
-    something stood still that should have learnt.
+    something stood still that should have learnt. `trunk` spares it the frozen blocks.
     """
     before = movement.snapshot(network)
-    fitting = Fitting(network, material, params)
+    fitting = Fitting(network, material, params, trunk)
     state = checkpoints.latest()
     if state is None:
         listen(fitting.judge(), 0)
@@ -60,8 +66,10 @@ def fine_tune(
 class Fitting:
     """A training under way: the network, its optimizer and what the epochs so far were worth."""
 
-    def __init__(self, network: Network, material: Material, params: DeepTraining[Any]) -> None:
-        self.network, self.material, self.params = network, material, params
+    def __init__(
+        self, network: Network, material: Material, params: DeepTraining[Any], trunk: Trunk | None = None
+    ) -> None:
+        self.network, self.material, self.params, self.trunk = network, material, params, trunk
         self.device, self.half = devices.device(), devices.precision(params.precision) is torch.bfloat16
         network.to(self.device)
         self.learning = network.learning_tensors()
@@ -151,6 +159,8 @@ class Fitting:
     def _gradients(self, together: list[Portion], where: str) -> float:
         count, total = sum(len(portion.rows) for portion in together), 0.0
         for portion in together:
+            if self.trunk and self.trunk.feeds:
+                portion = portion._replace(inputs=self.trunk.enter(portion.rows, portion.inputs, portion.variants))
             for part in portion.to(self.device).parts(self.room.most):
                 losses = self._losses(part)
                 self._check(losses, part.rows[part.part], "the loss", where)
@@ -213,7 +223,7 @@ class Fitting:
         material, params = self.material, self.params
         outputs = inference.compute(
             self.network, material.prepared, material.validation, material.modality, material.backbone,
-            params.batch_size, params.precision, "outputs", self.asking,
+            params.batch_size, params.precision, "outputs", self.asking, self.trunk.enter if self.trunk else None,
         )  # fmt: skip
         self._check_outputs(outputs)
         return material.objective.score(outputs, material.targets[material.validation], material.facts)
