@@ -46,7 +46,7 @@ def test_each_strategy_moves_its_own_and_ends_in_a_stock_network(
     ground: GroundOf, tmp_path: Path, reads: str, strategy: str
 ) -> None:
     start = lessons.network(ground(reads))
-    network, facts, report = learnt(ground(reads), strategy, tmp_path)
+    network, facts, report, _ = learnt(ground(reads), strategy, tmp_path)
     before, after = movement.snapshot(start), network.state_dict()
     assert facts == {"labels": sorted(lessons.LABELS)} and report["best_epoch"] == 3
     assert {name: tensor.shape for name, tensor in after.items()} == {name: t.shape for name, t in before.items()}
@@ -61,7 +61,7 @@ def test_each_strategy_moves_its_own_and_ends_in_a_stock_network(
 
 @pytest.mark.parametrize("strategy", lessons.OWN)
 def test_what_learns_is_counted(ground: GroundOf, tmp_path: Path, strategy: str) -> None:
-    network, _, report = learnt(ground("text"), strategy, tmp_path, epochs=1)
+    network, _, report, _ = learnt(ground("text"), strategy, tmp_path, epochs=1)
     parameters = dict(network.trunk.named_parameters())
     sizes = [sum(parameters[name].numel() for name in block) for block in network.blocks]
     head, hidden, between, rank = 32 * 3 + 3, 32, 64, 2
@@ -78,7 +78,7 @@ def test_what_learns_is_counted(ground: GroundOf, tmp_path: Path, strategy: str)
 def test_a_head_alone_is_learnt_from_the_features(ground: GroundOf, tmp_path: Path) -> None:
     told = {key: lessons.SETTINGS[key] for key in ("name", "dataset", "objective", "seed")}
     params = HeadTraining(strategy="head", modality="image", head=HeadSettings(strengths=[1.0]), **told)
-    network, _, report = lessons.learn(params, ground("image"), tmp_path)
+    network, _, report, _ = lessons.learn(params, ground("image"), tmp_path)
     fresh = ground("image").network(3, random=False)
     assert lessons.differing(fresh.state_dict(), network.state_dict()) == {"head.weight", "head.bias"}
     assert (report["epochs"], report["best_epoch"], report["distance"]) == ([], 0, 0.0)
@@ -138,7 +138,7 @@ def test_values_are_learnt_too(ground: GroundOf, tmp_path: Path, strategy: str, 
     found = lessons.valued(ground("audio"))
     params = lessons.training("audio", strategy, objective="regression", monitor="spearman", average=0.0)
     settings = TypeAdapter(Loss).validate_python({**loss, "unsure": "weigh"})
-    network, facts, report = lessons.learn(params.model_copy(update={"loss": settings}), found, tmp_path)
+    network, facts, report, _ = lessons.learn(params.model_copy(update={"loss": settings}), found, tmp_path)
     assert facts["deviation"] == pytest.approx(np.std(range(3)))
     assert network.head.out_features == 1 and len(report["epochs"]) == 4
     assert (report["epochs"][0]["spearman"] is None) == (strategy == "scratch") == (report["best_epoch"] > 0)
@@ -242,6 +242,14 @@ def test_the_stage_ends_in_a_model_and_its_history_and_leaves_no_checkpoint(work
     counted = workspace.counters("finetune-lesson")
     assert counted["epochs"] == 3 and "3 epochs, best " in counted["said"] and "weights moved by " in counted["said"]
     assert json.loads((folder / "pipeline.json").read_text())["flips"] == []
+
+
+def test_the_stage_tells_how_often_the_frozen_blocks_were_computed(workspace: Workspace) -> None:
+    for computed in (len(lessons.VALIDATION), 0):
+        stage.finetune(lessons.training("image", "partial"), workspace)
+        counted = workspace.counters("finetune-lesson")
+        assert counted["trunk_computed"] == computed
+        assert counted["trunk_computed"] + counted["trunk_reused"] == 4 * len(lessons.VALIDATION)
 
 
 def test_the_stage_killed_and_run_again_writes_the_same_files(
