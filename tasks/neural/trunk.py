@@ -27,7 +27,7 @@ from tasks.progress import note
 from tasks.schema import DeepTraining
 from tasks.store import ROOM, Key, Store, keys
 
-LEAST_FROZEN, LEAST_EPOCHS = 2, 3
+LEAST_FROZEN, LEAST_EPOCHS = 2, 4
 """So many blocks, the stem one of them, must be frozen, and so often their answers wanted: else nothing is gained."""
 SHARE = 0.5
 """Of the store's room one training may fill: the rest is for what others know."""
