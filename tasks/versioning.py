@@ -1,20 +1,21 @@
 """The only file that speaks to DVC (by its command line) and to git: what is stale and why, what is recorded."""
 
-import hashlib
 import json
 import os
 import re
 import subprocess
 import sys
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tasks.config import PARAMS, read_yaml
 from tasks.errors import TransferError
-from tasks.workspace import remembered, write_json
+from tasks.workspace import digest, remembered, sha256_of, write_json
 
 LOCK, DEFINITIONS = "dvc.lock", "dvc.yaml"
+HOME = Path(__file__).resolve().parent.parent
+"""Where this program lies."""
 Reasons = dict[str, str]
 """Why a stage is stale: a path and how it changed (modified, new, deleted), or a key and its values (8 -> 12)."""
 
@@ -100,6 +101,17 @@ def inputs(root: Path, stage: str) -> dict[str, Any]:
     for dependency in definition["deps"]:
         found |= _signatures(root / dependency)
     return found
+
+
+@cache
+def code(stage: str, modality: str, *folders: str) -> str:
+    """Return a hash of the code below `folders` ("tasks/neural/") that dvc.yaml lists for `stage` of a data set.
+
+    It identifies what computes a result, as the stage's dependencies do.
+    """
+    anything = {"datasets": {"any": {"modality": modality}}}
+    listed = definition_of(f"{stage}@any", read_yaml(HOME / DEFINITIONS), anything)["deps"]
+    return digest([(path, sha256_of(HOME / path)) for path in sorted(listed) if path.startswith(folders)])
 
 
 def git_commit(root: Path) -> str | None:
@@ -193,11 +205,7 @@ def _snapshot(root: Path, stages: list[str]) -> Snapshot:
     found = [definition_of(stage, definitions, content) for stage in stages]
     paths = {path for entry in found for part in ("deps", "outs", "metrics", "plots") for path in entry[part]}
     files = [PARAMS, DEFINITIONS, LOCK, *sorted(paths)]
-    return Snapshot(_hash(stages), _hash([_signatures(root / path) for path in files]))
-
-
-def _hash(content: Any) -> str:
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+    return Snapshot(digest(stages), digest([_signatures(root / path) for path in files]))
 
 
 def _value(content: Any, path: str) -> Any:

@@ -176,6 +176,19 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def digest(content: Any) -> str:
+    """Return the sha256, in hexadecimal, of what JSON can write; the order of keys does not count."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def link(file: Path, target: Path) -> None:
+    """Let `target` be the same file as `file`, or a copy of it where the file system cannot do that."""
+    try:
+        os.link(file, target)
+    except OSError:
+        shutil.copyfile(file, target)
+
+
 def file_hashes(folder: Path) -> dict[str, str]:
     """Return the sha256 of every file below `folder`, by its relative path, sorted."""
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != FILES)
