@@ -144,11 +144,14 @@ def tune(
 @app.command()
 def results(
     page: Annotated[bool, typer.Option("--page", help="Only write the page, from what is measured already.")] = False,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Measure so many rows side by side; else as many as fit.")
+    ] = None,
 ) -> None:
     """Measure in hours what study/plan.yaml lists, and write docs/results.md; stopped, the next call goes on."""
     from flows import study
 
-    sys.exit(study.results(Path.cwd(), page))
+    sys.exit(study.results(Path.cwd(), page, jobs))
 
 
 @app.command()
