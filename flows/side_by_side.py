@@ -68,7 +68,9 @@ def call(folder: Path, arguments: Sequence[str], environment: Mapping[str, str],
         errors="backslashreplace",
     ) as process:
         for line in process.stderr or ():
-            console.err.print(f"  {_name(row):<{WIDTH}}  {line.strip()}", markup=False)
+            console.err.print(
+                f"  {_name(row):<{WIDTH}}  {line.strip().removeprefix(row.training).strip()}", markup=False
+            )
     return process.returncode
 
 

@@ -100,13 +100,12 @@ def test_the_threads_are_shared_out(jobs: int, threads: str, monkeypatch: pytest
 
 
 def test_what_a_row_says_stands_behind_its_name(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    code = (
-        "import os, sys; print('a table'); print('    epoch 1  [loss]', os.environ['X'], file=sys.stderr); sys.exit(3)"
-    )
+    said = "print('a table'); print('solar-cells-head  [loss]', os.environ['X'], file=sys.stderr)"
+    code = f"import os, sys; {said}; sys.exit(3)"
     row = Row("solar-cells-head", 0.25, 1)
     assert side_by_side.call(tmp_path, ["-c", code], os.environ | {"X": "0.5"}, row) == 3
-    said = capfd.readouterr()
-    assert said.out == "" and said.err == f"  {'solar-cells-head 25 %':<28}  epoch 1  [loss] 0.5\n"
+    seen = capfd.readouterr()
+    assert seen.out == "" and seen.err == f"  {'solar-cells-head 25 %':<28}  [loss] 0.5\n"
 
 
 def plan_of(study: Path, **changes: Any) -> Plan:
