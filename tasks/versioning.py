@@ -58,7 +58,7 @@ def status(root: Path, stages: list[str]) -> dict[str, Reasons]:
     if known.get(seen.of) == seen.state:
         return {}
     targets = stages if len(stages) <= FEW else []
-    told = json.loads(_dvc(root, "status", "--json", *targets))
+    told = json.loads(dvc(root, "status", "--json", *targets))
     report = {stage: found for stage, found in told.items() if stage in stages}
     if not report and _snapshot(root, stages) == seen:
         write_json(kept, known | {seen.of: seen.state})
@@ -68,7 +68,7 @@ def status(root: Path, stages: list[str]) -> dict[str, Reasons]:
 
 def commit(root: Path, stage: str) -> None:
     """Record that `stage` ran: its dependencies, parameters and outputs as they are now."""
-    _dvc(root, "commit", "--force", "--quiet", stage)
+    dvc(root, "commit", "--force", "--quiet", stage)
 
 
 def recorded(root: Path, stage: str) -> dict[str, Any]:
@@ -131,8 +131,8 @@ def _lock_entries(lock: Path, _changed: int, _size: int) -> dict[str, Any]:
     return entries
 
 
-def _dvc(root: Path, *arguments: str) -> str:
-    """Run DVC and return what it printed; VersioningError with its last line where it fails."""
+def dvc(root: Path, *arguments: str) -> str:
+    """Run DVC's command line and return what it printed; VersioningError with its last line where it fails."""
     site = root / ".local" / "dvc"
     site.mkdir(parents=True, exist_ok=True)
     environment = os.environ | {"DVC_NO_ANALYTICS": "1", "DVC_SITE_CACHE_DIR": str(site)}
