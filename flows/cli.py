@@ -97,6 +97,20 @@ def remove(
 
 
 @app.command()
+def clean(
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    store: Annotated[
+        float | None,
+        typer.Option(min=0.0, metavar="GIBIBYTES", help="Shrink the per-sample store to so much; 0: empty."),
+    ] = None,
+) -> None:
+    """Say what takes up space here, and free what nothing needs that is current or registered."""
+    from flows import cleaning
+
+    sys.exit(cleaning.clean(Path.cwd(), yes, store))
+
+
+@app.command()
 def report(
     names: Names = None,
     show: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
@@ -144,11 +158,14 @@ def tune(
 @app.command()
 def results(
     page: Annotated[bool, typer.Option("--page", help="Only write the page, from what is measured already.")] = False,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Measure so many rows side by side; else as many as fit.")
+    ] = None,
 ) -> None:
     """Measure in hours what study/plan.yaml lists, and write docs/results.md; stopped, the next call goes on."""
     from flows import study
 
-    sys.exit(study.results(Path.cwd(), page))
+    sys.exit(study.results(Path.cwd(), page, jobs))
 
 
 @app.command()

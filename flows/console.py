@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from flows.plan import Step
+from tasks.errors import TransferError
 
 COLOURS = {"ran": "green", "fresh": "dim", "kept": "yellow", "stale": "yellow"}
 
@@ -39,6 +40,18 @@ def failure(message: str) -> None:
 def note(message: str) -> None:
     """Print what should be known but stops nothing, one line, on standard error."""
     err.print(f"[yellow]note[/yellow]  {escape(message)}")
+
+
+def agreed(question: str, yes: bool, otherwise: str) -> bool:
+    """Ask, unless the answer is known; where nobody can be asked, say how it is done."""
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        raise TransferError(f"{otherwise}: nobody can be asked here; to agree, add --yes")
+    if out.input(f"{question} [y/N] ", markup=False).strip().lower() in ("y", "yes"):
+        return True
+    out.print(otherwise)
+    return False
 
 
 def duration(seconds: float) -> str:

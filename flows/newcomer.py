@@ -1,6 +1,5 @@
 """`transfer new` and `transfer remove`: a data set comes into params.yaml, and goes."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from flows import console
 from tasks import config, params_datasets
 from tasks.config import PARAMS
-from tasks.errors import TransferError
 from tasks.inspection.request import Request
 
 if TYPE_CHECKING:
@@ -31,7 +29,7 @@ def new(request: Request, yes: bool) -> int:
     console.out.print("proposed", style="bold")
     _print(made.reasons)
     _print(_time(made, timing.estimate(request.root, made, content["backbones"][made.dataset["backbone"]])))
-    if not _agreed(f"write this into {PARAMS}?", yes, "nothing is written"):
+    if not console.agreed(f"write this into {PARAMS}?", yes, "nothing is written"):
         return 1
     comment = f"written by transfer new, from {_one_line(request.address)}"
     params_datasets.add_dataset(request.root / PARAMS, request.name, made.dataset, made.trainings, comment)
@@ -50,7 +48,7 @@ def remove(root: Path, name: str, yes: bool) -> int:
     gone = removal.belongings(root, name)
     console.heading(name)
     _print(removal.told(gone))
-    if not _agreed(f"remove {name}?", yes, "nothing is removed"):
+    if not console.agreed(f"remove {name}?", yes, "nothing is removed"):
         return 1
     freed = removal.remove(root, gone)
     console.out.print(f"removed {name}: {removal.size(freed)} are free again", markup=False)
@@ -91,15 +89,3 @@ def _descriptor(root: Path, request: Request, source: dict[str, Any]) -> None:
         f"# {request.name}: where it comes from\n\n{request.address}, added by `transfer new`. A change of this file "
     )
     (folder / "README.md").write_text(told + "makes the data be fetched anew.\n", encoding="utf-8")
-
-
-def _agreed(question: str, yes: bool, otherwise: str) -> bool:
-    """Ask, unless the answer is known; where nobody can be asked, say how it is done."""
-    if yes:
-        return True
-    if not sys.stdin.isatty():
-        raise TransferError(f"{otherwise}: nobody can be asked here; to agree, add --yes")
-    if console.out.input(f"{question} [y/N] ", markup=False).strip().lower() in ("y", "yes"):
-        return True
-    console.out.print(otherwise)
-    return False

@@ -1,13 +1,10 @@
 """`transfer run` and `transfer status`: several data sets, one after the other, and what came of it."""
 
 import os
-import signal
 import time
 from pathlib import Path
 
-import psutil
-
-from flows import console, looking, plan, reporting, results
+from flows import console, looking, plan, reporting, results, stopping
 from tasks import accidents, config
 from tasks.errors import TransferError
 from tasks.schema import Config
@@ -27,8 +24,7 @@ def run(root: Path, names: list[str], wait_seconds: float) -> int:
             console.out.print(f"evaluated since its report was rendered: transfer report {' '.join(old)}")
         return 0
     if "PREFECT_API_URL" not in os.environ:
-        signal.signal(signal.SIGINT, _stop_at_once)
-        signal.signal(signal.SIGTERM, _stop_at_once)
+        stopping.end_at_once()
     failed = [name for name in stale if not _run_one(name, wait_seconds)]
     results.table(root, loaded, [name for name in chosen if name not in failed])
     results.next_steps(root, [name for name in stale if name not in failed])
@@ -74,14 +70,6 @@ def _run_one(name: str, wait_seconds: float) -> bool:
     else:
         return True
     return False
-
-
-def _stop_at_once(number: int, _frame: object) -> None:
-    """End with all children. A terminal's Ctrl-C has reached the throw-away server too: it can be told nothing more."""
-    for child in psutil.Process().children(recursive=True):
-        child.kill()
-    console.failure("interrupted; nothing is lost, the next run goes on from here")
-    os._exit(128 + number)
 
 
 def _kept(name: str, error: Exception) -> str:

@@ -2,12 +2,16 @@
 
 import json
 import re
+import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from tasks import versioning
 from tasks.versioning import LOCK
 
 CACHE = Path(".dvc/cache/files/md5")
+REMOVING = "Removing "
+"""How a line begins by which DVC tells what it would take away."""
 ENTRY = re.compile(r"  (?P<name>\S.*):\s*")
 """The line of dvc.lock that a stage begins with."""
 
@@ -38,6 +42,37 @@ def forget(root: Path, stages: list[str]) -> None:
     beside = lock.with_name(f".{lock.name}.new")
     beside.write_text("".join(kept), encoding="utf-8")
     beside.replace(lock)
+
+
+def cache(root: Path) -> Path | None:
+    """Return the folder of DVC's cache; null where this is no DVC project, or a cache that others share."""
+    if not (root / ".dvc").is_dir():
+        return None
+    home = Path(versioning.dvc(root, "cache", "dir").strip()).resolve()
+    return home if home.is_relative_to(root.resolve()) else None
+
+
+def unneeded(root: Path, home: Path, keep: Iterable[str]) -> list[Path]:
+    """Return the objects of the cache that neither the current stages need nor the outputs of these md5s."""
+    said = _collect(root, home, keep, "--dry")
+    return [Path(line.removeprefix(REMOVING)) for line in said.splitlines() if line.startswith(REMOVING)]
+
+
+def let_go(root: Path, home: Path, keep: Iterable[str]) -> None:
+    """Take them away."""
+    _collect(root, home, keep)
+
+
+def _collect(root: Path, home: Path, keep: Iterable[str], *options: str) -> str:
+    """Let DVC collect what neither this project uses nor another one, made here, whose outputs have these md5s."""
+    with tempfile.TemporaryDirectory() as folder:
+        other = Path(folder)
+        (other / ".dvc").mkdir()
+        # Without the cache DVC could not read which files a folder among the outputs holds, and would let them go.
+        (other / ".dvc" / "config").write_text(f"[core]\n    no_scm = true\n[cache]\n    dir = {home}\n")
+        entries = [f"- {{path: {md5}, md5: {md5}, hash: md5}}\n" for md5 in sorted(set(keep))]
+        (other / "kept.dvc").write_text(f"outs:{' []' * (not entries)}\n{''.join(entries)}")
+        return versioning.dvc(root, "gc", "--workspace", "--projects", folder, "--force", *options)
 
 
 def _names(root: Path) -> list[str]:

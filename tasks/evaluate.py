@@ -20,6 +20,7 @@ from tasks.neural import devices
 from tasks.objectives import Array
 from tasks.records import journal, tracking
 from tasks.schema import AnyDataset
+from tasks.store import Store
 from tasks.workspace import Workspace, write_json
 
 SPLITS = ("train", "validation", "test")
@@ -34,18 +35,17 @@ def evaluate(params: AnyDataset, workspace: Workspace) -> Path:
     prepared = Prepared(workspace.prepared)
     rows = {split: prepared.needed(split, params.name) for split in SPLITS}
     openings = workspace.count_test_opening()
-    findings = _find(params, workspace, prepared, rows)
+    findings, predicted = _find(params, workspace, prepared, rows)
     counts = {split: len(numbers) for split, numbers in rows.items()}
+    store = Store.of(workspace.root)
     leaks = audit.audit(params, workspace, prepared, rows)
-    explained = explanations.explain(findings, prepared, rows["test"], params.evaluate.explained)
+    explained = explanations.explain(findings, prepared, rows["test"], params.evaluate.explained, store)
     with workspace.replacing(workspace.evaluation) as folder:
         _write(findings, folder, params, counts)
         write_json(folder / "leaks.json", leaks)
         explanations.write(explained, folder / "explanations")
     _remember(findings, workspace)
-    answered = counts["validation"] + counts["test"]
-    reused = answered * sum(model.frozen for model in findings.models.values())
-    predicted = answered * len(findings.models) - reused
+    reused = (counts["validation"] + counts["test"]) * len(findings.models) - predicted
     told = {"predicted": predicted, "reused": reused, "test_openings": openings, "said": findings.said()}
     told |= {"warnings": audit.warnings(leaks)}
     told |= {"explained": len(explained.samples), "explaining_seconds": explained.seconds}
@@ -53,19 +53,21 @@ def evaluate(params: AnyDataset, workspace: Workspace) -> Path:
     return workspace.evaluation
 
 
-def _find(params: AnyDataset, workspace: Workspace, prepared: Prepared, rows: Rows) -> Findings:
-    """Answer with every training and with none, and measure the answers."""
+def _find(params: AnyDataset, workspace: Workspace, prepared: Prepared, rows: Rows) -> tuple[Findings, int]:
+    """Answer with every training and with none, and measure the answers; count those a network was asked for."""
     learns = objectives.objective(params.objective)
     train = prepared.samples["label"].iloc[rows["train"]]
     facts = learns.learn(train)
     trial = _trial(params, prepared, rows, facts)
     models = {name: saved.read(workspace, name, facts) for name in params.evaluate.trainings}
-    outputs = {name: _outputs(model, params, workspace, prepared, rows) for name, model in models.items()}
+    answers = {name: _outputs(model, params, workspace, prepared, rows) for name, model in models.items()}
+    outputs = {name: answered for name, (answered, _) in answers.items()}
     results = {name: trial.measure(answered) for name, answered in outputs.items()}
     targets = learns.targets(train, facts)
     none = Outputs(*(learns.baseline(targets, len(rows[split]), facts) for split in ("validation", "test")))
     validation, test = (prepared.samples.iloc[rows[split]] for split in ("validation", "test"))
-    return Findings(trial, validation, test, models, outputs, results, trial.measure(none), trial.best(results))
+    findings = Findings(trial, validation, test, models, outputs, results, trial.measure(none), trial.best(results))
+    return findings, sum(asked for _, asked in answers.values())
 
 
 def _trial(params: AnyDataset, prepared: Prepared, rows: Rows, facts: objectives.Facts) -> Trial:
@@ -98,10 +100,12 @@ def _weights(params: AnyDataset, prepared: Prepared, test: Array) -> Array:
     return bootstrap.by_group(groups.astype(str), settings.resamples, params.seed)
 
 
-def _outputs(model: Saved, params: AnyDataset, workspace: Workspace, prepared: Prepared, rows: Rows) -> Outputs:
+def _outputs(
+    model: Saved, params: AnyDataset, workspace: Workspace, prepared: Prepared, rows: Rows
+) -> tuple[Outputs, int]:
     both = np.concatenate([rows["validation"], rows["test"]])
-    answered = saved.outputs(model, workspace, prepared, both, params.extract)
-    return Outputs(*np.split(answered, [len(rows["validation"])]))
+    answered, asked = saved.outputs(model, workspace, prepared, both, params.extract)
+    return Outputs(*np.split(answered, [len(rows["validation"])])), asked
 
 
 def _write(findings: Findings, folder: Path, params: AnyDataset, counts: dict[str, int]) -> None:

@@ -15,7 +15,7 @@ from tasks.errors import SampleShareError, SourceError
 from tasks.progress import track
 from tasks.schema import AnyDataset
 from tasks.sources import Refused, Sample, classes, grouping, rows, source, splits
-from tasks.workspace import FILES, Workspace, sha256_of
+from tasks.workspace import FILES, Workspace, link, sha256_of
 
 SHOWN = 3
 """How many refused samples an error names."""
@@ -71,11 +71,11 @@ def _sift(
 
 
 def _write(table: pd.DataFrame, refused: list[Refused], workspace: Workspace, scratch: Path) -> None:
-    before = _fingerprint(workspace.raw)
+    before, there = _fingerprint(workspace.raw), _there(workspace.raw)
     with workspace.replacing(workspace.raw) as folder:
         for row in track(table.itertuples(), "copying", len(table)):
             if isinstance(row.content, Path):
-                _bring(row.content, folder / "files" / row.name, row.id, scratch)
+                _bring(row.content, folder / "files" / row.name, row.id, there, scratch)
         parquet.write_table(_manifest(table), folder / "manifest.parquet")
         pd.DataFrame(refused, columns=list(Refused._fields)).to_csv(folder / "refused.csv", index=False)
     # Where nothing changed, preprocess does not run again, and what it refused still holds.
@@ -88,9 +88,26 @@ def _fingerprint(folder: Path) -> bytes:
     return (folder / FILES).read_bytes() if (folder / FILES).exists() else b""
 
 
-def _bring(file: Path, target: Path, identity: str, scratch: Path) -> None:
-    """Copy the user's file and make sure that it is still the one that was judged; move an unpacked one."""
+def _there(raw: Path) -> dict[str, Path]:
+    """Return the files that were ingested before, by their sha256."""
+    try:
+        manifest = parquet.read_table(raw / "manifest.parquet", columns=["id", "path"])
+    except FileNotFoundError:
+        return {}
+    known = zip(*(manifest[name].to_pylist() for name in ("id", "path")), strict=True)
+    return {identity: raw / path for identity, path in known if path is not None}
+
+
+def _bring(file: Path, target: Path, identity: str, there: dict[str, Path], scratch: Path) -> None:
+    """Put a file that was judged into its place: the same as before, the unpacked one, or a copy of the user's.
+
+    A copy is compared: the user's file may have changed since.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
+    before = there.get(identity)
+    if before is not None and before.is_file() and before.stat().st_size == file.stat().st_size:
+        link(before, target)
+        return
     if file.is_relative_to(scratch):
         shutil.move(file, target)
         return

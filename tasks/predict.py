@@ -93,7 +93,7 @@ def answers(predictor: Predictor, questions: Iterable[Question]) -> Iterator[pd.
     A file that takes its decoder down costs its own answer only.
     """
     about, settings = predictor.about, predictor.here.settings
-    with decoding(about["modality"], settings, about["preprocess"], predictor.directory) as decode:
+    with decoding(about["modality"], settings, about["preprocess"], predictor.directory, BATCH_SIZE) as decode:
         for some in batched(questions, AT_ONCE):
             answered = predictor.answer([question.content for question in some], decode)
             answered.insert(0, "name", [question.name for question in some])

@@ -51,7 +51,7 @@ def belongings(root: Path, name: str) -> Belongings:
 def _paths(workspace: Workspace, source: Path | None) -> dict[str, list[Path]]:
     local, name = workspace.local, workspace.name
     found = {
-        "data": [path for path in _children(workspace.home) if not _holds(path, source)],
+        "data": [path for path in _children(workspace.home) if not holds(path, source)],
         "unfinished": [local / "checkpoints" / name],
         "measured": [
             local / "measurements" / name,
@@ -73,7 +73,7 @@ def _children(home: Path) -> list[Path]:
     return [home] if home.is_symlink() or not home.is_dir() else sorted(home.iterdir())
 
 
-def _holds(path: Path, source: Path | None) -> bool:
+def holds(path: Path, source: Path | None) -> bool:
     """Tell whether the user's source is this path or lies below it."""
     if source is None or path.is_symlink():
         return False
@@ -110,7 +110,7 @@ def remove(root: Path, gone: Belongings) -> int:
         params_datasets.remove_dataset(root / PARAMS, gone.name)
         dvc_store.forget(root, gone.stages)
         for path in everything:
-            _delete(path)
+            delete(path)
     for lock in (workspace.local / "locks").glob(f"{gone.name}.*"):
         lock.unlink(missing_ok=True)
     if workspace.home.is_dir() and not any(workspace.home.iterdir()):
@@ -118,7 +118,8 @@ def remove(root: Path, gone: Belongings) -> int:
     return freed
 
 
-def _delete(path: Path) -> None:
+def delete(path: Path) -> None:
+    """Remove a file, a folder with all below it, or a link; ConfigError, which says what to do, where that fails."""
     try:
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)

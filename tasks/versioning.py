@@ -1,20 +1,21 @@
 """The only file that speaks to DVC (by its command line) and to git: what is stale and why, what is recorded."""
 
-import hashlib
 import json
 import os
 import re
 import subprocess
 import sys
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tasks.config import PARAMS, read_yaml
 from tasks.errors import TransferError
-from tasks.workspace import remembered, write_json
+from tasks.workspace import digest, remembered, sha256_of, write_json
 
 LOCK, DEFINITIONS = "dvc.lock", "dvc.yaml"
+HOME = Path(__file__).resolve().parent.parent
+"""Where this program lies."""
 Reasons = dict[str, str]
 """Why a stage is stale: a path and how it changed (modified, new, deleted), or a key and its values (8 -> 12)."""
 
@@ -57,7 +58,7 @@ def status(root: Path, stages: list[str]) -> dict[str, Reasons]:
     if known.get(seen.of) == seen.state:
         return {}
     targets = stages if len(stages) <= FEW else []
-    told = json.loads(_dvc(root, "status", "--json", *targets))
+    told = json.loads(dvc(root, "status", "--json", *targets))
     report = {stage: found for stage, found in told.items() if stage in stages}
     if not report and _snapshot(root, stages) == seen:
         write_json(kept, known | {seen.of: seen.state})
@@ -67,7 +68,7 @@ def status(root: Path, stages: list[str]) -> dict[str, Reasons]:
 
 def commit(root: Path, stage: str) -> None:
     """Record that `stage` ran: its dependencies, parameters and outputs as they are now."""
-    _dvc(root, "commit", "--force", "--quiet", stage)
+    dvc(root, "commit", "--force", "--quiet", stage)
 
 
 def recorded(root: Path, stage: str) -> dict[str, Any]:
@@ -102,6 +103,17 @@ def inputs(root: Path, stage: str) -> dict[str, Any]:
     return found
 
 
+@cache
+def code(stage: str, modality: str, *folders: str) -> str:
+    """Return a hash of the code below `folders` ("tasks/neural/") that dvc.yaml lists for `stage` of a data set.
+
+    It identifies what computes a result, as the stage's dependencies do.
+    """
+    anything = {"datasets": {"any": {"modality": modality}}}
+    listed = definition_of(f"{stage}@any", read_yaml(HOME / DEFINITIONS), anything)["deps"]
+    return digest([(path, sha256_of(HOME / path)) for path in sorted(listed) if path.startswith(folders)])
+
+
 def git_commit(root: Path) -> str | None:
     """Return the id of the commit checked out at `root`; None outside a repository or before its first commit."""
     return _git(root, "rev-parse", "--verify", "--quiet", "HEAD").strip() or None
@@ -119,8 +131,8 @@ def _lock_entries(lock: Path, _changed: int, _size: int) -> dict[str, Any]:
     return entries
 
 
-def _dvc(root: Path, *arguments: str) -> str:
-    """Run DVC and return what it printed; VersioningError with its last line where it fails."""
+def dvc(root: Path, *arguments: str) -> str:
+    """Run DVC's command line and return what it printed; VersioningError with its last line where it fails."""
     site = root / ".local" / "dvc"
     site.mkdir(parents=True, exist_ok=True)
     environment = os.environ | {"DVC_NO_ANALYTICS": "1", "DVC_SITE_CACHE_DIR": str(site)}
@@ -193,11 +205,7 @@ def _snapshot(root: Path, stages: list[str]) -> Snapshot:
     found = [definition_of(stage, definitions, content) for stage in stages]
     paths = {path for entry in found for part in ("deps", "outs", "metrics", "plots") for path in entry[part]}
     files = [PARAMS, DEFINITIONS, LOCK, *sorted(paths)]
-    return Snapshot(_hash(stages), _hash([_signatures(root / path) for path in files]))
-
-
-def _hash(content: Any) -> str:
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+    return Snapshot(digest(stages), digest([_signatures(root / path) for path in files]))
 
 
 def _value(content: Any, path: str) -> Any:

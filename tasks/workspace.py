@@ -110,21 +110,21 @@ class Workspace:
 
     def count_test_opening(self) -> int:
         """Count a look at the test split before it happens, and return which one it is, from 1."""
-        openings = int(self.counters(OPENINGS).get("openings", 0)) + 1
-        self.record(OPENINGS, {"openings": openings})
+        with FileLock(self._lock(f".{OPENINGS}")):  # several trainings may be measured at once
+            openings = int(self.counters(OPENINGS).get("openings", 0)) + 1
+            self.record(OPENINGS, {"openings": openings})
         return openings
 
     @contextmanager
-    def locked(self, purpose: str, wait_seconds: float = 0.0) -> Iterator[None]:
-        """Hold the data set alone. A process started by the holder shares its hold.
+    def locked(self, purpose: str, wait_seconds: float = 0.0) -> Iterator[str]:
+        """Hold the data set alone. A process started by the holder shares its hold: by what is yielded, in HOLDER.
 
         Raises BusyError, which names the holder, when another process has it after `wait_seconds`.
         """
-        target = self.local / "locks" / f"{self.name}.lock"
-        target.parent.mkdir(parents=True, exist_ok=True)
+        target = self._lock("")
         holder = target.with_suffix(".json")
         if holder.exists() and os.environ.get(HOLDER) == holder.read_text():
-            yield
+            yield os.environ[HOLDER]
             return
         try:
             with FileLock(target, timeout=wait_seconds):
@@ -134,12 +134,18 @@ class Workspace:
                 )
                 os.environ[HOLDER] = holder.read_text()
                 try:
-                    yield
+                    yield os.environ[HOLDER]
                 finally:
                     os.environ.pop(HOLDER, None)
                     holder.unlink(missing_ok=True)
         except Timeout:
             raise BusyError(busy_message(self.name, holder)) from None
+
+    def _lock(self, of: str) -> Path:
+        """Return the file that is locked for the data set or for a part of what is known of it."""
+        target = self.local / "locks" / f"{self.name}{of}.lock"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return target
 
 
 def busy_message(name: str, holder: Path) -> str:
@@ -174,6 +180,19 @@ def sha256_of(path: Path) -> str:
     """Return the sha256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def digest(content: Any) -> str:
+    """Return the sha256, in hexadecimal, of what JSON can write; the order of keys does not count."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def link(file: Path, target: Path) -> None:
+    """Let `target` be the same file as `file`, or a copy of it where the file system cannot do that."""
+    try:
+        os.link(file, target)
+    except OSError:
+        shutil.copyfile(file, target)
 
 
 def file_hashes(folder: Path) -> dict[str, str]:

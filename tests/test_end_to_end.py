@@ -2,7 +2,6 @@
 
 import csv
 import json
-import re
 import shutil
 import signal
 import socket
@@ -19,6 +18,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from project import Project, copy_code, environment
+from readme import blocks, typed
 from ruamel.yaml import YAML
 from samples import encoded, picture
 
@@ -196,27 +196,6 @@ def test_own_data_comes_and_goes_as_the_readme_says(project: Project, monkeypatc
     done = typed(project, [f"{new} --yes", run, f"{remove} --yes"])
     assert "40 pictures in 2 folders" in done and "data/birds/report/report.html" in done
     assert (project.root / "params.yaml").read_bytes() == before
-
-
-def blocks() -> list[list[str]]:
-    """The commands of the README, block by block."""
-    found = re.findall(r"^```(\w*)\n(.+?)^```", (REPOSITORY / "README.md").read_text(), re.DOTALL | re.MULTILINE)
-    return [block.strip().split("\n") for language, block in found if not language]
-
-
-def typed(project: Project, commands: list[str]) -> str:
-    """Run these commands in one shell, the environment activated as the README says; return what they printed."""
-    place = project.root / ".venv" / "bin"
-    place.mkdir(parents=True, exist_ok=True)
-    (place / "activate").write_text(f'export PATH="{place}:{Path(sys.executable).parent}:$PATH"\n')
-    (place / "transfer").write_text(f'#!/bin/sh\nexec {sys.executable} -m flows.cli "$@"\n')
-    (place / "transfer").chmod(0o755)
-    script = "set -euxo pipefail\nsource .venv/bin/activate\n" + "\n".join(commands)
-    done = subprocess.run(
-        ["bash", "-c", script], cwd=project.root, env=environment(), capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def test_the_pages_of_mlflow_are_served_and_ended(project: Project) -> None:

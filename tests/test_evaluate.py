@@ -69,7 +69,10 @@ class Miniature:
         self.samples.assign(path=None, text=self.samples["name"]).to_parquet(self.workspace.raw / "manifest.parquet")
         (self.workspace.raw / "refused.csv").write_text("name,reason\n")
         self.samples.to_parquet(self.workspace.prepared / "samples.parquet")
-        write_json(self.workspace.prepared / "prepared.json", {"modality": "text", "objective": self.objective})
+        write_json(
+            self.workspace.prepared / "prepared.json",
+            {"modality": "text", "objective": self.objective, "recipe": "these"},
+        )
         near = {"across_splits": "report", "likeness": 0.7, "within": {"train": 0, "validation": 0, "test": 0}}
         write_json(self.workspace.prepared / "near_duplicates.json", near)
         copies = "split,name,other_split,other_name,likeness\n"
@@ -277,6 +280,21 @@ def test_a_tuned_network_answers_by_itself_and_shows_its_learning_curve(digits: 
     counted = digits.workspace.counters("evaluate")
     assert (counted["reused"], counted["predicted"]) == (360, 360)
     assert metrics(digits)["trainings"][TUNED]["gain_over_head"]["value"] < 0
+
+
+def test_evaluating_again_asks_no_network(digits: Miniature, params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tasks.explaining import text
+    from tasks.neural import recall
+
+    digits.train(TUNED, strength=0.1, strategy="partial")
+    declared, hashes = params({"evaluate.trainings": [TUNED]}), []
+    for asked in (360, 0):
+        evaluate(declared, digits.workspace)
+        assert digits.workspace.counters("evaluate")["predicted"] == asked
+        hashes.append(read_json(digits.workspace.evaluation / FILES))
+        for module, name in ((recall, "compute"), (text, "explain")):
+            monkeypatch.delattr(module, name, raising=False)
+    assert hashes[0] == hashes[1]
 
 
 def test_groups_are_resampled_whole_if_asked_for(evaluated: Miniature, digits: Miniature, params: Params) -> None:

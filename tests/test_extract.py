@@ -16,6 +16,7 @@ from tasks.extract import extract
 from tasks.modalities.shards import write_shards
 from tasks.neural import networks
 from tasks.schema import AnyDataset, Backbone, Config, LocalSource
+from tasks.store import Store
 from tasks.workspace import FILES, Workspace, read_json, sha256_of, write_json
 
 Dataset = Callable[..., AnyDataset]
@@ -43,7 +44,7 @@ def workspace(root: Path) -> Workspace:
     names = sorted(hashlib.sha256(bytes([number])).hexdigest() for number in range(SAMPLES))
     columns = {"id": names, "label": "1", "group": None, "split": "train", "name": names, "confidence": 1.0}
     pd.DataFrame(columns).to_parquet(made.prepared / "samples.parquet")
-    write_json(made.prepared / "prepared.json", {"preprocess": {"window_seconds": 1}})
+    write_json(made.prepared / "prepared.json", {"preprocess": {"window_seconds": 1}, "recipe": "random"})
     return made
 
 
@@ -55,7 +56,7 @@ def test_every_prepared_sample_has_its_features(params: Any, workspace: Workspac
     assert [bytes(row).hex() for row in stored["ids"]] == ids
     about = read_json(workspace.features / "features.json")
     assert about == {"network": {"layers": 2}, "precision": "float32", "dimensions": 16}
-    assert workspace.counters("extract") == {"featurised": SAMPLES}
+    assert workspace.counters("extract") == {"featurised": SAMPLES, "reused": 0}
 
 
 def test_a_head_on_the_features_is_the_network_with_that_head(params: Any, workspace: Workspace, root: Path) -> None:
@@ -77,6 +78,7 @@ def test_a_head_on_the_features_is_the_network_with_that_head(params: Any, works
 def test_the_same_again_gives_the_same_bytes(params: Any, workspace: Workspace) -> None:
     hashes = []
     for _ in range(2):
+        Store.of(workspace.root).path.unlink(missing_ok=True)
         extract(params({}), workspace)
         hashes.append(read_json(workspace.features / FILES))
     assert hashes[0] == hashes[1]

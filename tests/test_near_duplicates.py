@@ -160,7 +160,7 @@ def test_planted_copies_are_refused_by_name_and_nothing_else(dataset: Any, root:
     }
     assert sorted(prepared.samples["name"]) == sorted(["twin", *(name for _, name in originals(modality))])
     counted = workspace.counters("preprocess")
-    assert counted["read"] == counted["decoded"] + counted["refused"] == 30 + len(planted)
+    assert counted["read"] == len(prepared) + counted["refused"] == counted["decoded"] == 30 + len(planted)
     assert counted["near_duplicates"] == counted["refused"] == len(refused)
     assert read_json(workspace.prepared / "near_duplicates.json")["within"]["train"] == 2
 
@@ -275,3 +275,11 @@ def test_real_sets_hold_few_copies(
     workspace = real_raw(name)
     preprocess(config.datasets[name], workspace)
     assert len(pd.read_csv(workspace.prepared / "near_duplicates.csv")) <= most
+
+
+def test_texts_that_differ_in_case_alone_are_alike_to_the_highest_degree() -> None:
+    looks = fingerprint("text")
+    marks = [looks.mark({}, text) for text in ("A fine film it was.", "a fine FILM it was", "a poor film it was")]
+    keys = looks.keys(marks, 1.0)
+    assert (keys[0] == keys[1]).all()
+    assert looks.alike(marks, np.array([0, 0]), np.array([1, 2])).tolist() == pytest.approx([1.0, 0.44], abs=0.1)

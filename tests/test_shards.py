@@ -1,5 +1,6 @@
 """Shards: every sample comes back as it was, from any thread or process, without the rest being read."""
 
+import hashlib
 import multiprocessing
 import pickle
 from concurrent.futures import ThreadPoolExecutor
@@ -10,8 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tasks.modalities import Arrays
-from tasks.modalities.shards import Prepared, write_shards
+from tasks.modalities import Arrays, shards
+from tasks.modalities.shards import Chosen, Prepared, arranged, write_shards
 from tasks.workspace import write_json
 
 
@@ -26,9 +27,9 @@ def ragged(number: int) -> Arrays:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """23 samples in shards of 10, 10 and 3."""
+    """23 samples in shards of 10, 10, none and 3."""
     samples = [ragged(number) for number in range(23)]
-    assert write_shards(tmp_path, [samples[:10], samples[10:20], [], samples[20:]]) == [10, 10, 3]
+    assert write_shards(tmp_path, [samples[:10], samples[10:20], [], samples[20:]]) == [10, 10, 0, 3]
     splits = ["train", "validation", "test"]
     columns = {"split": [splits[row % 3] for row in range(23)], "confidence": 1.0}
     pd.DataFrame(columns).to_parquet(tmp_path / "samples.parquet")
@@ -80,7 +81,7 @@ def test_a_sample_is_a_copy_of_its_own(folder: Path) -> None:
 
 def test_only_the_shard_asked_for_is_opened(folder: Path) -> None:
     (folder / "shard-00000.safetensors").unlink()
-    (folder / "shard-00002.safetensors").unlink()
+    (folder / "shard-00003.safetensors").unlink()
     assert_same(Prepared(folder)[15], ragged(15))
 
 
@@ -95,6 +96,50 @@ def test_equal_samples_give_equal_bytes(folder: Path, tmp_path: Path) -> None:
 def test_no_samples_are_no_shards(tmp_path: Path) -> None:
     assert write_shards(tmp_path, []) == []
     assert len(Prepared(tmp_path)) == 0
+
+
+def identities(count: int) -> list[str]:
+    return sorted(hashlib.sha256(bytes([number % 256, number // 256])).hexdigest() for number in range(count))
+
+
+@pytest.mark.parametrize(("count", "about", "expected"), [(0, 4, 1), (4, 4, 1), (5, 4, 2), (1000, 16, 64)])
+def test_samples_lie_by_the_first_bits_of_their_ids(count: int, about: int, expected: int) -> None:
+    ids = identities(count)
+    found = arranged(ids, about)
+    assert len(found) == expected
+    assert [row for rows in found for row in rows] == list(range(count))
+    for number, rows in enumerate(found):
+        assert all(int(ids[row], 16) * expected >> 256 == number for row in rows)
+
+
+def test_more_samples_leave_most_shards_as_they_are() -> None:
+    before, after = identities(900), identities(909)
+    held = [[[ids[row] for row in rows] for rows in arranged(ids, 16)] for ids in (before, after)]
+    changed = sum(one != other for one, other in zip(*held, strict=True))
+    assert 1 <= changed <= 9
+
+
+def test_few_shards_are_open_at_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shards, "OPEN", 1)
+    opened: list[Path] = []
+    real = shards._opened
+    monkeypatch.setattr(shards, "_opened", lambda path: opened.append(path) or real(path))
+    prepared = Prepared(folder)
+    for row in (0, 5, 15, 3):
+        assert_same(prepared[row], ragged(row))
+    assert [path.name[6:11] for path in opened] == ["00000", "00001", "00000"]
+
+
+def test_flags_are_counted(folder: Path) -> None:
+    assert Prepared(folder).count("truncated") == 12
+
+
+def test_chosen_rows_are_read_one_by_one(folder: Path) -> None:
+    chosen = Chosen(Prepared(folder), np.array([22, 3, 15]))
+    assert len(chosen) == 3
+    for sample, row in zip(chosen, (22, 3, 15), strict=True):
+        assert_same(sample, ragged(row))
+    assert_same(chosen[1:][0], ragged(3))
 
 
 def test_threads_may_share_it(folder: Path) -> None:

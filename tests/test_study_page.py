@@ -167,13 +167,18 @@ def test_every_command_on_the_page_can_be_typed(study: Path) -> None:
     text = page.write(study.parent, study, read_plan(study)).read_text()
     known, group = config.load(study).trainings, typer.main.get_command(app)
     found = re.findall(r"^(?:\|.*`)?(transfer [^`\n]+)", text, re.MULTILINE)
+    seeds = {row.training: row.seeds for row in read_plan(study).rows()}
     named = set()
     for line in found:
         _, name, *arguments = shlex.split(line)
         context = group.commands[name].make_context(name, arguments)  # type: ignore[attr-defined]
-        assert context.params["seeds"] == 3 and context.params["test"] and context.params["folds"] == 0
+        assert (
+            context.params["seeds"] == seeds[context.params["training"]]
+            and context.params["test"]
+            and context.params["folds"] == 0
+        )
         named.add(context.params["training"])
-    assert named == {row.training for row in read_plan(study).rows(1)} and named <= set(known)
+    assert named == seeds.keys() and named <= set(known)
     prepare = "for stage in ingest preprocess extract; do python -m tasks $stage solar-cells; done"
     assert prepare in text.split("```\ncd study\n")[1].splitlines()
 
@@ -214,7 +219,7 @@ def test_each_measurement_is_a_line_of_the_csv(study: Path) -> None:
 
 def test_nothing_measured_is_a_page_too(tmp_path: Path) -> None:
     folder = write(tmp_path, [])
-    assert flow.results(tmp_path, page_only=True) == 0
+    assert flow.results(tmp_path, page_only=True, jobs=None) == 0
     assert "Nothing is measured yet: `make results`" in (tmp_path / "docs" / "results.md").read_text()
     assert (folder.parent / "docs" / "results.csv").read_text().strip() == ""
 
@@ -261,6 +266,6 @@ def test_names_beside_lines_do_not_overlap() -> None:
 
 def test_the_repository_plan_asks_for_three_seeds_of_each_strategy() -> None:
     plan = read_plan(studies.REPOSITORY / "study")
-    assert plan.seeds >= 3 and len(plan.strategies) == 3
+    assert plan.seeds.rows >= 3 and len(plan.strategies) == 3
     assert all(set(names) == set(plots.MARKS) for names in plan.strategies.values())
     assert all(plan.about.keys() >= {name} for name in plan.strategies)

@@ -55,3 +55,4 @@ def test_the_section_shows_both_and_is_empty_before(study: Path) -> None:
     row = f"| mobilenet-v2 | all | -0.3000 | {NONE} | 80.0 % | 66.7 % | 1 | `solar-mobilenet-v2-partial` |"
     assert row in text
     assert f"over 2 candidates (Kendall's tau-b): LogME -1.00, H-score {NONE}, linear probe +1.00." in text
+    assert "Candidates that stand in no other table are fine-tuned with 1 seed only" in text

@@ -7,12 +7,13 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from tasks.errors import TrainingError
-from tasks.modalities import modality
 from tasks.modalities.shards import Prepared
-from tasks.neural import inference, networks
+from tasks.neural import networks
+from tasks.neural.recall import Asking
 from tasks.objectives import Array, Facts
 from tasks.schema import Extract
-from tasks.workspace import Workspace, read_json
+from tasks.store import Store
+from tasks.workspace import FILES, Workspace, read_json, sha256_of
 
 
 class Saved(NamedTuple):
@@ -27,6 +28,11 @@ class Saved(NamedTuple):
     def frozen(self) -> bool:
         """Tell whether the backbone is as it came, so that its cached features are this model's too."""
         return bool(self.pipeline["strategy"] == "head")
+
+    @property
+    def digest(self) -> str:
+        """Return the sha256 of the list of its files' sha256."""
+        return sha256_of(self.directory / FILES)
 
 
 def read(workspace: Workspace, training: str, facts: Facts) -> Saved:
@@ -45,20 +51,25 @@ def read(workspace: Workspace, training: str, facts: Facts) -> Saved:
     return Saved(training, directory, pipeline, read_json(directory / "training.json"))
 
 
-def outputs(saved: Saved, workspace: Workspace, prepared: Prepared, rows: Array, settings: Extract) -> Array:
-    """Return the model's outputs float32 [rows, K]; TrainingError if one of them is no finite number."""
-    network = networks.load(saved.directory)
+def outputs(
+    saved: Saved, workspace: Workspace, prepared: Prepared, rows: Array, settings: Extract
+) -> tuple[Array, int]:
+    """Return the model's outputs float32 [rows, K], and for how many of them it was asked now.
+
+    What a frozen backbone answers follows from its features; what it was asked before is in the store. TrainingError
+    if an output is no finite number.
+    """
+    network, asked = networks.load(saved.directory), 0
     if saved.frozen:
         weight, bias = (tensor.detach().float().numpy() for tensor in (network.head.weight, network.head.bias))
         answered = _features(workspace, prepared)[rows] @ weight.T + bias
     else:
-        answered = inference.compute(
-            network, prepared, rows, modality(saved.pipeline["modality"]), saved.directory,
-            settings.batch_size, settings.precision, "outputs",
-        )  # fmt: skip
+        size, store = settings.batch_size, Store.of(workspace.root)
+        asking = Asking(network, prepared, saved.directory, size, "outputs", {"model": saved.digest}, store)
+        answered, asked = asking.all(rows, settings.precision)
     if not np.isfinite(answered).all():
         raise TrainingError(f"{saved.training}: its outputs are no finite numbers; lower its learning rates")
-    return np.asarray(answered, dtype=np.float32)
+    return np.asarray(answered, dtype=np.float32), asked
 
 
 def _features(workspace: Workspace, prepared: Prepared) -> Array:

@@ -1,7 +1,5 @@
 """Measurements of trainings, kept: each is made once, and found again by all that it depends on but the code."""
 
-import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +14,7 @@ from tasks.modalities.shards import Prepared
 from tasks.neural.training import Listener
 from tasks.objectives import Array
 from tasks.schema import AnyDataset, AnyTraining
-from tasks.workspace import FILES, Workspace, read_json, sha256_of, write_json
+from tasks.workspace import FILES, Workspace, digest, read_json, sha256_of, write_json
 
 
 @dataclass(frozen=True)
@@ -141,4 +139,4 @@ def _key(question: Question, workspace: Workspace) -> str:
         sha256_of(workspace.features / FILES),
         [question.share, question.fold, question.folds, question.test],
     ]
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
+    return digest(content)[:32]

@@ -1,8 +1,6 @@
 """The trials of a search, on disk: what was tried, what it was worth and what to try next."""
 
-import json
 import warnings
-from hashlib import sha256
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +11,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from tasks import ranges
 from tasks.schema import Choices, DeepTraining, Search
-from tasks.workspace import FILES, Workspace, sha256_of
+from tasks.workspace import FILES, Workspace, digest, sha256_of
 
 DIGITS = 3
 """A number is tried as it will be written down: with so many digits that count."""
@@ -154,4 +152,4 @@ def _digest(search: Search, training: DeepTraining[Any], workspace: Workspace) -
     """Return what tells this search from others; how many trials it has does not."""
     data = [sha256_of(folder / FILES) for folder in (workspace.prepared, workspace.features)]
     content = [search.model_dump(mode="json", exclude={"trials"}), training.model_dump(mode="json"), data]
-    return sha256(json.dumps(content).encode()).hexdigest()[:12]
+    return digest(content)[:12]

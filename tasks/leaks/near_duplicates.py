@@ -4,7 +4,6 @@ The test split stays as it is. What resembles one of its own split is counted.
 """
 
 import csv
-import shutil
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,14 +11,13 @@ import numpy as np
 from pyarrow import Table
 
 from tasks.leaks import resemblance
-from tasks.leaks.fingerprints import Fingerprint, fingerprint
+from tasks.leaks.fingerprints import fingerprint
+from tasks.leaks.marks import Marks
 from tasks.leaks.resemblance import Resemblance
-from tasks.modalities.reading import Reader, Refusal, Row, content
-from tasks.modalities.shards import Prepared, write_shards
+from tasks.modalities.reading import Refusal, Row
+from tasks.modalities.shards import INDEX, Prepared, write_shard
 from tasks.objectives import Array
-from tasks.parallel import batched
-from tasks.progress import track
-from tasks.schema import AnyDataset
+from tasks.schema import NearDuplicates
 from tasks.workspace import write_json
 
 SPLITS = ("train", "validation", "test")
@@ -39,15 +37,14 @@ class Copy(NamedTuple):
 
 
 class Settled(NamedTuple):
-    """What is left: the positions of the kept among the prepared samples, the refused, what those counted for."""
+    """What is left: the positions of the kept among the prepared samples, the refused, how many resembled others."""
 
     kept: list[int]
     refused: list[Refusal]
-    facts: dict[str, int]
     found: int
 
 
-def settle(folder: Path, samples: Table, reader: Reader, params: AnyDataset) -> Settled:
+def settle(folder: Path, samples: Table, marks: Marks, settings: NearDuplicates) -> Settled:
     """Look for near duplicates among the prepared samples in `folder`, and take out those to be refused.
 
     `samples` are their rows of the manifest, in order. Writes near_duplicates.csv and near_duplicates.json.
@@ -55,32 +52,16 @@ def settle(folder: Path, samples: Table, reader: Reader, params: AnyDataset) -> 
     rows = samples.select([*Row._fields[1:], "split"]).to_pylist()
     known = [split for split in SPLITS if any(row["split"] == split for row in rows)]
     splits = np.array([known.index(row["split"]) for row in rows], np.int64)
-    looks, settings = fingerprint(params.modality), params.preprocess.near_duplicates
-    marks = _marks(folder, rows, looks, reader)
-    found = resemblance.find(looks, marks, splits, len(known), settings.likeness)
+    looks = fingerprint(marks.modality)
+    found = resemblance.find(looks, marks.of(Prepared(folder), rows), splits, len(known), settings.likeness)
     copies = {row: _copies(found, row, rows, known) for row in range(len(rows))}
     copies = {row: ones for row, ones in copies.items() if ones}
     _write(folder, copies, settings.model_dump() | {"within": _within(found, splits, known)})
-    gone = list(copies) if settings.across_splits == "refuse" else []
-    prepared = Prepared(folder)
-    facts = reader.decode.modality.facts([prepared[row] for row in gone])
-    kept = [row for row in range(len(rows)) if row not in set(gone)]
-    if gone:
-        _rewrite(folder, kept, params.preprocess.shard)
-    refused = [Refusal(rows[row]["name"], rows[row]["id"], _reason(copies[row]), MEND) for row in gone]
-    return Settled(kept, refused, facts, len(copies))
-
-
-def _marks(folder: Path, rows: list[dict[str, str | None]], looks: Fingerprint, reader: Reader) -> list[Array]:
-    """Return the mark of each prepared sample, from its arrays or, where texts are meant, from what was raw."""
-    prepared, marks = Prepared(folder), []
-    for number, row in enumerate(track(rows, "comparing", len(rows))):
-        text = None
-        if looks.READS_TEXT:
-            whole = Row(number, str(row["id"]), str(row["name"]), row["path"], row["text"])
-            text = str(reader.decode(content(reader.raw, whole)))
-        marks.append(looks.mark(prepared[number], text))
-    return marks
+    gone = set(copies) if settings.across_splits == "refuse" else set()
+    _leave_out(folder, gone)
+    kept = [row for row in range(len(rows)) if row not in gone]
+    refused = [Refusal(rows[row]["name"], rows[row]["id"], _reason(copies[row]), MEND) for row in copies if row in gone]
+    return Settled(kept, refused, len(copies))
 
 
 def _copies(found: Resemblance, row: int, rows: list[dict[str, str]], known: list[str]) -> list[Copy]:
@@ -117,13 +98,12 @@ def _write(folder: Path, copies: dict[int, list[Copy]], about: dict[str, object]
     write_json(folder / ABOUT, about)
 
 
-def _rewrite(folder: Path, kept: list[int], shard: int) -> None:
-    """Write the shards again with the samples at the positions `kept` alone, one shard in memory at a time."""
-    prepared, fresh = Prepared(folder), folder / "kept"
-    fresh.mkdir()
-    write_shards(fresh, batched((prepared[row] for row in kept), shard))
-    for old in folder.glob("shard-*"):
-        old.unlink()
-    for new in fresh.iterdir():
-        new.replace(folder / new.name)
-    shutil.rmtree(fresh)
+def _leave_out(folder: Path, gone: set[int]) -> None:
+    """Write those shards again that hold samples of the rows `gone`, without them."""
+    prepared, counts = Prepared(folder), []
+    for number, rows in enumerate(prepared.shards()):
+        kept = [row for row in rows if row not in gone]
+        if len(kept) < len(rows):
+            write_shard(folder, number, [prepared[row] for row in kept])
+        counts.append(len(kept))
+    write_json(folder / INDEX, counts)

@@ -17,6 +17,8 @@ LETTERS = 4
 PERMUTATIONS = 128
 MISSED_WEIGH = 0.9
 """How much a missed pair counts against one compared in vain, when MinHash's bands are chosen."""
+STRICTEST = 0.99
+"""Of a likeness of 1 the library knows no bands; these find its pairs too."""
 
 
 def mark(prepared: Arrays, text: str | None) -> Array:
@@ -35,7 +37,8 @@ def keys(marks: Sequence[Array], likeness: float) -> Array:
     """Return the bands of the MinHash of each set, as many and as wide as find pairs of that likeness."""
     from datasketch import MinHash, MinHashLSH
 
-    bands = MinHashLSH(threshold=likeness, num_perm=PERMUTATIONS, weights=(1 - MISSED_WEIGH, MISSED_WEIGH))
+    threshold = min(likeness, STRICTEST)
+    bands = MinHashLSH(threshold=threshold, num_perm=PERMUTATIONS, weights=(1 - MISSED_WEIGH, MISSED_WEIGH))
     found = np.empty((len(marks), bands.b), np.uint64)
     for row, one in enumerate(marks):
         hashed = MinHash(num_perm=PERMUTATIONS, hashfunc=int)

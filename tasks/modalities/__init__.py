@@ -45,7 +45,7 @@ class Decoder(Protocol):
 
 
 class Modality(Protocol):
-    """Each entry of MODALITIES is a module with this number and these functions.
+    """Each entry of MODALITIES is a module with these two and these functions.
 
     `settings` is the section of params.yaml that belongs to the step: preprocess for `decode` and `prepare`,
     augment for `augment`. `backbone` is a Hugging Face model directory, pretrained or fine-tuned: it says how
@@ -56,14 +56,17 @@ class Modality(Protocol):
     CHUNK: int
     """How many samples are decoded and prepared at one go: the bound on what is in memory in decoded form."""
 
+    FLAGS: tuple[str, ...]
+    """Which of a prepared sample's arrays are bool [], for a user to know of how many they are true."""
+
+    def takes(self, backbone: Path) -> dict[str, Any]:
+        """Return, as JSON can write it, all that `decode` and `prepare` take from the backbone's directory."""
+
     def decode(self, content: bytes | str, settings: Any, backbone: Path) -> Any:
         """Turn the bytes of a file (or a text) into one decoded sample; BadSample says why it is unusable."""
 
     def prepare(self, decoded: Sequence[Any], settings: Any, backbone: Path) -> list[Arrays]:
         """Turn decoded samples into what is kept of them; no sample's arrays depend on its neighbours."""
-
-    def facts(self, prepared: Sequence[Arrays]) -> dict[str, int]:
-        """Count what a user should know of prepared samples, to be added up: {"truncated": 3}."""
 
     def collate(self, samples: Sequence[Arrays], backbone: Path) -> Batch:
         """Stack samples into the batch the network takes, normalised and padded as the backbone wants it."""

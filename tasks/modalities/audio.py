@@ -11,8 +11,14 @@ from tasks.modalities import Arrays, Batch, hearing
 from tasks.modalities.sound_files import Recording, decode
 from tasks.schema import AudioAugment, AudioPreprocess
 
-__all__ = ["CHUNK", "augment", "collate", "decode", "facts", "lengths", "prepare", "variants"]
+__all__ = ["CHUNK", "FLAGS", "augment", "collate", "decode", "lengths", "prepare", "takes", "variants"]
 CHUNK = 16  # the Fourier transform of a window of 30 s takes 5 MB, and there are copies
+FLAGS = ("cut",)
+
+
+def takes(backbone: Path) -> dict[str, Any]:
+    """Return how the backbone hears."""
+    return hearing.told(backbone)
 
 
 def prepare(decoded: Sequence[Recording], settings: AudioPreprocess, backbone: Path) -> list[Arrays]:
@@ -23,11 +29,6 @@ def prepare(decoded: Sequence[Recording], settings: AudioPreprocess, backbone: P
         {hears.ARRAY: heard, "cut": np.array(recording.seconds > settings.window_seconds)}
         for heard, recording in zip(hears.prepare(sounds, settings.window_seconds, backbone), decoded, strict=True)
     ]
-
-
-def facts(prepared: Sequence[Arrays]) -> dict[str, int]:
-    """Count the recordings that were longer than the window."""
-    return {"cut": sum(int(sample["cut"]) for sample in prepared)}
 
 
 def collate(samples: Sequence[Arrays], backbone: Path) -> Batch:

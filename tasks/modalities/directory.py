@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.errors import BackboneError
+from tasks.workspace import sha256_of
 
 CONFIG = "config.json"
 PROCESSOR = "preprocessor_config.json"
@@ -24,6 +25,12 @@ def read(backbone: Path, name: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise BackboneError(f"{backbone / name}: holds no mapping; fetch the backbone again")
     return content
+
+
+def described(backbone: Path) -> dict[str, str]:
+    """Return the sha256 of every file of the directory but the weights, by its relative path."""
+    files = (path for path in backbone.rglob("*") if path.is_file() and path.suffix != ".safetensors")
+    return {path.relative_to(backbone).as_posix(): sha256_of(path) for path in sorted(files)}
 
 
 def declared(content: dict[str, Any], backbone: Path, name: str, *keys: str) -> list[Any]:

@@ -67,6 +67,11 @@ def of_sample(sample: Arrays) -> Hearing:
     return next(hears for hears in HEARING.values() if hears.ARRAY in sample)
 
 
+def told(backbone: Path) -> dict[str, Any]:
+    """Return all that its directory says of how it hears."""
+    return {**read(backbone, PROCESSOR), "feature_extractor_type": _extractor(backbone)}
+
+
 @cache
 def rate(backbone: Path) -> int:
     """Return how many samples a second the backbone hears."""

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
 CHUNK = 1  # a decoded photograph takes tens of megabytes, so each one shrinks before the next is opened
+FLAGS = ("several",)
+"""The file had more frames or pages than this, its first."""
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
 """What cameras, scanners and the web produce. Pillow reads fifty more: EPS by starting another program, most
 by parsers that nobody attacks or tests as much as these. Of several frames or pages the first counts."""
@@ -43,6 +45,11 @@ UNBOUNDED = ("I", "F")
 FILMS = ("GIF", "WEBP", "PNG", "TIFF")
 """Formats whose further frames or pages are pictures too; a JPEG's are previews and maps of depth."""
 Image.MAX_IMAGE_PIXELS = None  # `pixel_limit` takes the place of Pillow's own limit, which may be lower
+
+
+def takes(backbone: Path) -> dict[str, Any]:
+    """Return the filter by which pictures are resized."""
+    return {"resample": recipe(backbone).resample.name}
 
 
 def decode(content: bytes | str, settings: "ImagePreprocess", backbone: Path) -> Image.Image:
@@ -153,11 +160,6 @@ def _squashed(image: Image.Image, side: int, backbone: Path) -> Squashed:
     return Squashed(pixels, bool(image.info.get("several")))
 
 
-def facts(prepared: Sequence[Arrays]) -> dict[str, int]:
-    """Count the files of which only the first of several frames or pages is used."""
-    return {"several": sum(int(sample["several"]) for sample in prepared)}
-
-
 def collate(samples: Sequence[Arrays], backbone: Path) -> Batch:
     """Return `pixel_values` float32 [B, 3, H, W], channels_last: (pixels / 255 - mean) / deviation."""
     import torch
@@ -231,7 +233,6 @@ def _unit(told: dict[str, Any]) -> float:
     return 1 / 255 if told.get("do_rescale") is False else 1 / (255 * factor)
 
 
-@cache
 @cache
 def _check_size(size: int, backbone: Path) -> None:
     """Raise ConfigError where the backbone has learnt the places of a picture of another size."""

@@ -37,10 +37,9 @@ class Refusal(NamedTuple):
 
 @dataclass
 class Outcome:
-    """What became of some rows: the numbers of those used, each with its arrays, and those refused."""
+    """What became of some rows: the arrays of those that can be used, by their numbers, and those refused."""
 
-    used: list[int] = field(default_factory=list)
-    samples: list[Arrays] = field(default_factory=list)
+    arrays: dict[int, Arrays] = field(default_factory=dict)
     refused: list[Refusal] = field(default_factory=list)
 
 
@@ -62,16 +61,16 @@ class Decoding:
 
 
 @contextmanager
-def decoding(name: str, settings: Any, declared: dict[str, Any], backbone: Path) -> Iterator[Decoding]:
+def decoding(name: str, settings: Any, declared: dict[str, Any], backbone: Path, expected: int) -> Iterator[Decoding]:
     """Yield how samples of the modality `name` are decoded, and end its processes afterwards.
 
-    `declared` are the settings as JSON writes them.
+    `declared` are the settings as JSON writes them. Not more processes begin at once than samples are `expected`.
     """
     if name not in DECODERS:
         yield Decoding(modality(name), settings, backbone, None, None)
         return
     # They begin while this process imports what the modality needs.
-    with Decoders(DECODERS[name], declared, backbone, cores()) as decoders:
+    with Decoders(DECODERS[name], declared, backbone, min(expected, cores())) as decoders:
         yield Decoding(modality(name), settings, backbone, decoder(name), decoders)
 
 
@@ -84,16 +83,25 @@ class Reader:
 
     def read(self, rows: Sequence[Row]) -> Outcome:
         """Decode each row and prepare, together, those that can be used."""
-        outcome, decoded = Outcome(), []
+        decoded, refused = {}, []
         for row in rows:
             try:
-                decoded.append(self.decode(content(self.raw, row)))
-                outcome.used.append(row.number)
+                decoded[row.number] = self.decode(content(self.raw, row))
             except BadSample as reason:
-                outcome.refused.append(Refusal(row.name, row.id, str(reason), reason.mend))
-        if decoded:
-            outcome.samples = self.decode.modality.prepare(decoded, self.decode.settings, self.decode.backbone)
-        return outcome
+                refused.append(Refusal(row.name, row.id, str(reason), reason.mend))
+        if not decoded:
+            return Outcome({}, refused)
+        ready = self.decode.modality.prepare([*decoded.values()], self.decode.settings, self.decode.backbone)
+        return Outcome(dict(zip(decoded, ready, strict=True)), refused)
+
+
+def joined(outcomes: Iterable[Outcome]) -> Outcome:
+    """Put together what became of the chunks of one shard."""
+    whole = Outcome()
+    for one in outcomes:
+        whole.arrays |= one.arrays
+        whole.refused += one.refused
+    return whole
 
 
 def content(raw: Path, row: Row) -> bytes | str:

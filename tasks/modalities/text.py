@@ -11,7 +11,7 @@ import numpy as np
 
 from tasks.errors import BackboneError, BadSample, ConfigError
 from tasks.modalities import Arrays, Batch
-from tasks.modalities.directory import CONFIG, declared, read
+from tasks.modalities.directory import CONFIG, declared, described, read
 from tasks.schema import TextAugment, TextPreprocess
 from tasks.signatures import binary
 
@@ -19,12 +19,18 @@ if TYPE_CHECKING:
     import torch
 
 CHUNK = 1024  # the tokenizer shares a list out among the cores by itself
+FLAGS = ("truncated", "unknown")
 CHARACTERS_A_TOKEN = 100
 """So much of a text is given to the tokenizer for each token that is kept; more where it does not fill them."""
 MOST_CHARACTERS = 2**20
 """And never more: spaces or a word of megabytes fill no tokens, but gigabytes of memory."""
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 LOADING = Lock()  # transformers imports its parts when they are first used, which two threads must not do at once
+
+
+def takes(backbone: Path) -> dict[str, Any]:
+    """Return the files a tokenizer is read from, which are all but the weights."""
+    return described(backbone)
 
 
 def decode(content: bytes | str, settings: TextPreprocess, backbone: Path) -> str:
@@ -112,11 +118,6 @@ def _all_strange(encoding: Any, unknown: int | None) -> bool:
     """Tell whether all tokens but the special ones, which frame them, are the unknown one."""
     pairs = zip(encoding.ids, encoding.special_tokens_mask, strict=True)
     return all(token == unknown for token, special in pairs if not special)
-
-
-def facts(prepared: Sequence[Arrays]) -> dict[str, int]:
-    """Count the texts that had more tokens than were kept, and those of which the tokenizer knows nothing."""
-    return {name: sum(int(sample[name]) for sample in prepared) for name in ("truncated", "unknown")}
 
 
 def collate(samples: Sequence[Arrays], backbone: Path) -> Batch:

@@ -1,14 +1,12 @@
 """Checkpoints of one training: each complete or not there at all, and of no other training."""
 
-import hashlib
-import json
 import os
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from tasks.workspace import read_json, sha256_of, write_json
+from tasks.workspace import digest, read_json, sha256_of, write_json
 
 KEPT = 2
 """How many are kept: the one before the last serves where the last one is damaged."""
@@ -20,7 +18,7 @@ class Checkpoints:
     """The checkpoints below `folder` of the training that `identity` describes: all that its outcome depends on."""
 
     def __init__(self, folder: Path, identity: Any) -> None:
-        self.identity = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+        self.identity = digest(identity)
         self.folder = folder / self.identity[:16]
 
     def save(self, epoch: int, state: State) -> None:

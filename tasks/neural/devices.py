@@ -45,11 +45,16 @@ def threads() -> int:
     """Cap torch's threads at TRANSFER_THREADS or the cores this process may use; return how many it uses."""
     import torch
 
+    torch.set_num_threads(allowed_threads())
+    return torch.get_num_threads()
+
+
+def allowed_threads() -> int:
+    """Return TRANSFER_THREADS or, where it is not set, the cores this process may use."""
     chosen = os.environ.get(THREADS) or str(cores())
     if not chosen.isdigit() or int(chosen) < 1:
         raise ConfigError(f"{THREADS}={chosen}: expected a whole number above 0")
-    torch.set_num_threads(int(chosen))
-    return torch.get_num_threads()
+    return int(chosen)
 
 
 def cores() -> int:

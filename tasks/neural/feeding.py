@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from tasks.modalities import Batch, Modality
-from tasks.modalities.shards import Prepared
+from tasks.modalities.shards import Chosen, Prepared
 from tasks.objectives import Array, Facts, Objective
 from tasks.parallel import batched, one_ahead
 
@@ -33,7 +33,7 @@ class Material:
     @cached_property
     def lengths(self) -> list[int]:
         """What each train sample costs to compute."""
-        return list(self.modality.lengths(self.prepared)[self.train].tolist())
+        return list(self.modality.lengths(Chosen(self.prepared, self.train)).tolist())
 
     @cached_property
     def confidence(self) -> Array:

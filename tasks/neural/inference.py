@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from tasks.modalities import Arrays, Batch, Modality
+from tasks.modalities.shards import Chosen
 from tasks.neural import devices, memory
 from tasks.neural.networks import Network
 from tasks.objectives import Array
@@ -29,12 +30,14 @@ def compute(
     what: What,
     room: memory.Room | None = None,
     enter: Callable[[Array, Batch], Batch] | None = None,
+    shown: str = "",
 ) -> Array:
     """Return float32 [len(rows), K or D], the network's outputs or features of these rows, in their order.
 
     The network is left in evaluation mode, on the device there is. `backbone` is the directory whose files say how a
     batch is made; `precision` as in params.yaml. Who asks repeatedly keeps a `room`, so that it is learnt once how many
-    samples memory holds. `enter` is given the rows and the inputs of each batch and adds to them what is known already.
+    samples memory holds, and may have something else `shown` beside the bar. `enter` is given each batch, its rows
+    first, and adds to it what is known already.
     """
     device, half = devices.device(), devices.precision(precision) is torch.bfloat16
     network.to(device).eval()
@@ -49,7 +52,7 @@ def compute(
     made, room = one_ahead(make, batches), room or memory.Room(batch_size)
     # One autocast around all batches: it converts each weight once and remembers it.
     with torch.inference_mode(), torch.autocast(device.type, dtype=torch.bfloat16, enabled=half):
-        for places, batch in track(made, what, len(batches)):
+        for places, batch in track(made, shown or what, len(batches)):
             batch = enter(rows[places], batch) if enter else batch
             answers[places] = room.through(len(places), partial(_asked, ask, batch, device))
     return answers
@@ -64,5 +67,5 @@ def _asked(ask: Callable[..., torch.Tensor], batch: Batch, device: torch.device,
 
 def _batches(prepared: Sequence[Arrays], rows: Array, modality: Modality, size: int) -> list[Array]:
     """Return which places of `rows` go together, the longest first: what does not fit in memory fails at once."""
-    order = np.argsort(-modality.lengths(prepared)[rows], kind="stable")
+    order = np.argsort(-modality.lengths(Chosen(prepared, rows)), kind="stable")
     return [order[first : first + size] for first in range(0, len(order), size)]

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, NamedTuple
 
 from tasks.errors import SourceError
+from tasks.signatures import GZIP
 from tasks.sources import contents, streams
 
 ENTRIES, BYTES = 1_000_000, 256 * 2**30
@@ -65,7 +66,7 @@ def unpack(archive: Path, target: Path) -> None:
     Links become copies of the file they point to. Raises SourceError for absolute names, "..", links that
     lead out, devices, bombs and damage; what was unpacked until then stays in `target`.
     """
-    if told := contents.misnamed(archive, contents.ZIP, contents.GZIP):
+    if told := contents.misnamed(archive, contents.ZIP, GZIP):
         raise SourceError(f"{archive.name}: {told}")
     allowance = Allowance(ENTRIES, min(BYTES, max(SMALL_BYTES, EXPANSION * archive.stat().st_size)))
     try:

@@ -32,7 +32,7 @@ def fetch(package: PackageFile, root: Path) -> Path:
     downloads = root / ".local" / "downloads"
     downloads.mkdir(parents=True, exist_ok=True)
     with FileLock(downloads / f".{package.sha256[:12]}.lock"):
-        here = _files_of(package, downloads)
+        here = files_of(package, downloads)
         if here:
             return _verified(here, package, "delete it to fetch it again")
         folder = downloads / f".{package.sha256[:12]}"
@@ -41,7 +41,7 @@ def fetch(package: PackageFile, root: Path) -> Path:
         try:
             CLIENTS[package.index](package, folder)
             advice = "the registry's file is not the one that was declared"
-            fetched = _verified(_files_of(package, folder), package, advice)
+            fetched = _verified(files_of(package, folder), package, advice)
             return fetched.replace(downloads / fetched.name)
         finally:
             shutil.rmtree(folder)
@@ -58,7 +58,7 @@ def _verified(files: list[Path], package: PackageFile, advice: str) -> Path:
     raise SourceError(f"{name} has sha256 {found}, declared is {package.sha256}; not opened, {advice}")
 
 
-def _files_of(package: PackageFile, folder: Path) -> list[Path]:
+def files_of(package: PackageFile, folder: Path) -> list[Path]:
     """Return the files in `folder` whose names say that they are this package in this version."""
     wanted = (_plain(package.package), package.version)
     files = {path: re.fullmatch(FILE_NAMES[package.index], path.name) for path in sorted(folder.iterdir())}

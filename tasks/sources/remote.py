@@ -24,8 +24,7 @@ def find(source: RemoteSource, root: Path, scratch: Path) -> list[Sample | Refus
     listed = listing(source.address)
     faults = dict(_faults([entry.name for entry in listed.places]))
     usable = {entry: place for entry, place in listed.places.items() if entry.name not in faults}
-    folder = root / ".local" / "downloads" / "remote" / _folder_name(source.address)
-    files = mirror.update(folder, listed._replace(places=usable))
+    files = mirror.update(place(source, root / ".local" / "downloads"), listed._replace(places=usable))
     state.keep(root / source.path, _held(listed))
     inside = source.inside
     if not (files / inside.path).exists():
@@ -61,5 +60,7 @@ def _faults(names: list[str]) -> Iterator[tuple[str, str]]:
             yield name, "is named as a folder is; rename it in the store"
 
 
-def _folder_name(address: str) -> str:
-    return f"{sha256(address.encode()).hexdigest()[:12]}-{PurePosixPath(address).name or 'files'}"
+def place(source: RemoteSource, downloads: Path) -> Path:
+    """Return where its files are mirrored."""
+    digest = sha256(source.address.encode()).hexdigest()
+    return downloads / "remote" / f"{digest[:12]}-{PurePosixPath(source.address).name or 'files'}"

@@ -50,7 +50,7 @@ def find(source: UrlSource, root: Path, scratch: Path) -> list[Sample | Refused]
 def _fetch(source: UrlSource, downloads: Path) -> Path:
     """Return the verified file, downloaded once. SourceError if its sha256 is another: it stays unopened."""
     downloads.mkdir(parents=True, exist_ok=True)
-    target = downloads / f"{source.sha256[:12]}-{_file_name(source)}"
+    target = place(source, downloads)
     with FileLock(downloads / f".{source.sha256[:12]}.lock"):
         if not target.exists():
             fresh = target.with_name(f".{target.name}")
@@ -62,6 +62,11 @@ def _fetch(source: UrlSource, downloads: Path) -> Path:
                 fresh.unlink(missing_ok=True)
         _verify(target, source, f"delete .local/downloads/{target.name} to fetch it again")
     return target
+
+
+def place(source: UrlSource, downloads: Path) -> Path:
+    """Return where the file is kept once it is fetched."""
+    return downloads / f"{source.sha256[:12]}-{_file_name(source)}"
 
 
 def _verify(path: Path, source: UrlSource, advice: str) -> None:

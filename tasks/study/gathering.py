@@ -21,7 +21,7 @@ def gather(folder: Path, plan: Plan) -> Study:
     params = config.load(folder)
     kept: dict[Key, Kept] = {}
     judged: dict[str, Judged] = {}
-    for row in plan.rows(plan.seeds):
+    for row in plan.rows():
         training = config.training(params, row.training)
         workspace = Workspace(folder, training.dataset)
         for question in repeated(training, row.seeds, 0, row.share, test=True):

@@ -30,7 +30,7 @@ PREPARE = "for stage in ingest preprocess extract; do python -m tasks $stage {na
 
 def introduction(study: Study) -> str:
     """Say what was measured, on what, and how to read it."""
-    rows = list(study.plan.rows(study.plan.seeds))
+    rows = list(study.plan.rows())
     wanted, lines = sum(row.seeds for row in rows), ["# Results", ""]
     lines.append("Written by `make results`; [results.csv](results.csv) has a line for each measurement.")
     if len(study.kept) < wanted:

@@ -92,7 +92,7 @@ class Study:
 
     def missing(self) -> Iterator[tuple[Row, int]]:
         """Yield the rows of the plan of which seeds are not measured, and how many are."""
-        for row in self.plan.rows(self.plan.seeds):
+        for row in self.plan.rows():
             count = len(self.records(row.training, row.share))
             if count < row.seeds:
                 yield row, count

@@ -27,6 +27,13 @@ class Row(NamedTuple):
         return ["measure", self.training, "--seeds", str(self.seeds), "--test", *share]
 
 
+class Seeds(Section):
+    """With how many seeds rows are measured: `rows` each, but `candidates` those that only fine-tune a candidate."""
+
+    rows: Count
+    candidates: Count
+
+
 class Curves(Section):
     """Shares of the train split, and of each data set the trainings that are drawn over them."""
 
@@ -39,11 +46,12 @@ class Plan(Section):
 
     A training is called by its data set and its strategy, `solar-cells-full`, or by its name. `about`: of each data
     set what it holds, in words. `backbones`: of a data set the trainings that fine-tune the candidates of `transfer
-    rank`. `beside`: of a data set with a random split the one whose split keeps groups whole.
-    `aims`: of a training what its metrics should reach on the test split, as shares.
+    rank`; those of them that stand nowhere else are measured with seeds of their own. `beside`: of a data set with a
+    random split the one whose split keeps groups whole. `aims`: of a training what its metrics should reach on the
+    test split, as shares.
     """
 
-    seeds: Count
+    seeds: Seeds
     about: dict[str, str]
     strategies: dict[str, list[str]]
     shifts: list[str]
@@ -55,13 +63,19 @@ class Plan(Section):
 
     def trainings(self) -> Iterator[str]:
         """Yield every training that learns from the whole train split, in the order they are measured."""
+        yield from self._compared()
+        yield from self.candidates()
+
+    def candidates(self) -> list[str]:
+        """Return the trainings that fine-tune a candidate of `transfer rank` and stand nowhere else."""
+        compared = set(self._compared())
+        return [one for trainings in self.backbones.values() for one in trainings if one not in compared]
+
+    def _compared(self) -> Iterator[str]:
         yield from self.shifts
         for dataset in self.strategies:
             yield from self.trainings_of(dataset)
         yield from self.recipes
-        known = {training for dataset in self.strategies for training in self.trainings_of(dataset)}
-        for candidates in self.backbones.values():
-            yield from (training for training in candidates if training not in known)
 
     def trainings_of(self, dataset: str) -> list[str]:
         """Return the trainings of a data set that stand side by side."""
@@ -71,13 +85,23 @@ class Plan(Section):
         """Return the trainings of a data set whose curves are drawn."""
         return [f"{dataset}-{strategy}" for strategy in self.curves.trainings[dataset]]
 
-    def rows(self, seeds: int) -> Iterator[Row]:
-        """Yield all that is measured with so many seeds: whole train splits first, then shares of them."""
+    def rows(self) -> Iterator[Row]:
+        """Yield all that is measured, with all its seeds: whole train splits first, then shares of them."""
+        few = set(self.candidates())
         for training in self.trainings():
-            yield Row(training, 1.0, seeds)
+            yield Row(training, 1.0, self.seeds.candidates if training in few else self.seeds.rows)
         for dataset in self.curves.trainings:
             for training in self.curves_of(dataset):
-                yield from (Row(training, share, seeds) for share in self.curves.shares)
+                yield from (Row(training, share, self.seeds.rows) for share in self.curves.shares)
+
+    def rounds(self) -> list[Row]:
+        """Return the rows in the order they are measured: the first seed of all, then the second, and so on.
+
+        The recipes come first in each round: they take longest, and none of them should be left to the end alone.
+        """
+        rows = sorted(self.rows(), key=lambda row: row.training not in self.recipes)
+        last = max(row.seeds for row in rows)
+        return [row._replace(seeds=seed) for seed in range(1, last + 1) for row in rows if seed <= row.seeds]
 
 
 def read_plan(study: Path) -> Plan:
@@ -88,7 +112,7 @@ def read_plan(study: Path) -> Plan:
     except ValidationError as error:
         first = error.errors()[0]
         raise ConfigError(f"{PLAN}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
-    for row in plan.rows(plan.seeds):
+    for row in plan.rows():
         config.training(loaded, row.training)
     _check_names(plan, loaded)
     return plan

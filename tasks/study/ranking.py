@@ -51,9 +51,19 @@ def section(study: Study) -> str:
         return ""
     about = (
         "Scores of the frozen features on train and validation (`transfer rank`), and the accuracy on the test split "
-        "after fine-tuning each candidate by the same recipe."
+        "after fine-tuning each candidate by the same recipe. "
+        f"{_seeds(study)}"
     )
     return "\n\n".join(["## Which backbone? What fine-tuning confirmed", about, *parts])
+
+
+def _seeds(study: Study) -> str:
+    """Say with how many seeds candidates are fine-tuned that stand nowhere else on the page."""
+    count = study.plan.seeds.candidates
+    told = f"{count} {'seed' if count == 1 else 'seeds'}"
+    return (
+        f"Candidates that stand in no other table are fine-tuned with {told} only, the others with all seeds there are."
+    )
 
 
 def _of(dataset: str, found: list[Confirmed]) -> str:

@@ -35,7 +35,7 @@ def curves(study: Study, drawn: set[str]) -> str:
     for name in study.plan.curves.trainings:
         found = _list(findings.of_curves(study, name))
         parts += [f"### {name}", *([found] if found else []), tables.curves(study, name)]
-    rows = [row for row in study.plan.rows(study.plan.seeds) if row.share < 1]
+    rows = [row for row in study.plan.rows() if row.share < 1]
     folded = f"<details><summary>The commands</summary>\n\n{_shell(rows)}\n\n</details>"
     return _section(
         "How many labels it takes",
@@ -142,7 +142,7 @@ def _list(lines: Iterable[str]) -> str:
 
 
 def _commands(study: Study, trainings: Iterable[str]) -> str:
-    return _shell([Row(name, 1.0, study.plan.seeds) for name in trainings])
+    return _shell([Row(name, 1.0, study.plan.seeds.rows) for name in trainings])
 
 
 def _shell(rows: Iterable[Row]) -> str:

@@ -130,7 +130,7 @@ def curves(study: Study, dataset: str) -> str:
 
 def _cell(study: Study, training: str, share: float) -> str:
     values = study.values(training, "accuracy", share)
-    few = f" ({len(values)})" if 0 < len(values) < study.plan.seeds else ""
+    few = f" ({len(values)})" if 0 < len(values) < study.plan.seeds.rows else ""
     return spread(values) + few
 
 
