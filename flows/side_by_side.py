@@ -10,6 +10,7 @@ import psutil
 
 from flows import console
 from tasks.neural import devices
+from tasks.store import ROOM
 from tasks.study.plan import Row
 
 MEMORY = 4 * 2**30
@@ -30,9 +31,12 @@ def suggested() -> int:
 
 
 def share(jobs: int) -> dict[str, str]:
-    """Return the environment of one of so many jobs: its share of the threads."""
+    """Return the environment of one of so many jobs: its share of the threads, and nothing kept of other rows.
+
+    What a row costs would else depend on those measured before it.
+    """
     threads = str(max(1, devices.allowed_threads() // jobs))
-    return {devices.THREADS: threads, "OMP_NUM_THREADS": threads}
+    return {devices.THREADS: threads, "OMP_NUM_THREADS": threads, ROOM: "0"}
 
 
 def measure(rows: Sequence[Row], jobs: int, work: Callable[[Row, str], bool]) -> list[str]:

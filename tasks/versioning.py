@@ -105,11 +105,11 @@ def inputs(root: Path, stage: str) -> dict[str, Any]:
 
 @cache
 def code(stage: str, modality: str, *folders: str) -> str:
-    """Return a hash of the code below `folders` ("tasks/neural/") that dvc.yaml lists for `stage` of a data set.
+    """Return a hash of the code below `folders` ("tasks/neural/") that dvc.yaml lists for `stage` and a modality.
 
     It identifies what computes a result, as the stage's dependencies do.
     """
-    anything = {"datasets": {"any": {"modality": modality}}}
+    anything = {kind: {"any": {"modality": modality}} for kind in ("datasets", "trainings")}
     listed = definition_of(f"{stage}@any", read_yaml(HOME / DEFINITIONS), anything)["deps"]
     return digest([(path, sha256_of(HOME / path)) for path in sorted(listed) if path.startswith(folders)])
 

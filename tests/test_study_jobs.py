@@ -96,7 +96,8 @@ def test_as_many_rows_as_the_machine_is_good_for(
 @pytest.mark.parametrize(("jobs", "threads"), [(1, "6"), (2, "3"), (4, "1"), (9, "1")])
 def test_the_threads_are_shared_out(jobs: int, threads: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(devices.THREADS, "6")
-    assert side_by_side.share(jobs) == {"TRANSFER_THREADS": threads, "OMP_NUM_THREADS": threads}
+    shared = {"TRANSFER_THREADS": threads, "OMP_NUM_THREADS": threads}
+    assert side_by_side.share(jobs) == shared | {"TRANSFER_STORE_GIBIBYTES": "0"}
 
 
 def test_what_a_row_says_stands_behind_its_name(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -5,18 +5,15 @@ training comes out alike whether the store knew everything, nothing, or was empt
 more than in a batch, but a text 1.6 times as much in float32 and 2.6 times in bfloat16 (MiniLM, on a Zen 4 core).
 """
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import timm
 import torch
-import transformers
 from torch import Tensor
 
+from tasks import versioning
 from tasks.modalities import Arrays, Batch
 from tasks.neural import devices, pooling
 from tasks.neural.entering import MAP, Entry
@@ -83,7 +80,8 @@ class Trunk:
             "what": "hidden state",
             "prepared": material.prepared.about,
             "entered": [frozen, len(network.blocks)],
-            "computed": [self._device.type, str(self._precision), _code(network.modality)],
+            "computed": [self._device.type, str(self._precision)],
+            "code": versioning.code("finetune", network.modality, "tasks/neural/", "tasks/modalities/"),
         }
         self._lengths = material.modality.lengths(material.prepared)
         self._dtype, self._bytes, self._waiting = self._precision, 0.0, dict[Key, Arrays]()
@@ -173,12 +171,3 @@ class Trunk:
                 f"{room / 2**30:.1f} may be used: they are computed in every epoch (see {ROOM})"
             )
         return bool(asked <= room)
-
-
-def _code(modality: str) -> str:
-    """Return the sha256 of the source that a state depends on, and of the versions of what computes it."""
-    here = Path(__file__).parent
-    names = ("architectures", "convolutions", "entering", "listeners", "networks", "pooling", "pretrained", "trunk")
-    files = [here / f"{name}.py" for name in names] + sorted((here.parent / "modalities").glob("*.py"))
-    versions = f"{torch.__version__} {transformers.__version__} {timm.__version__} {modality}"
-    return hashlib.sha256(b"".join([path.read_bytes() for path in files] + [versions.encode()])).hexdigest()
