@@ -47,6 +47,7 @@ def backbone(tmp_path: Path) -> Path:
         (recording(tone(), rate=44_101), "44101 samples a second, which cannot be brought to 16000"),
         ("sound.wav", "is a text"),
     ],
+    ids=[str(number) for number in range(12)],  # the bytes of a recording hold the second it was made in
 )
 def test_unusable_recordings_are_refused(backbone: Path, content: Any, reason: str) -> None:
     with pytest.raises(BadSample, match=reason):

@@ -53,14 +53,14 @@ def _compare(features: Array, groups: "pd.Series[Any]", train: Array, other: Arr
 
 
 def _area(features: Array, targets: Array, groups: Array, seed: int) -> bootstrap.Interval:
-    """Return the area under the curve of unseen samples, with an interval of resampled groups."""
+    """Return the area under the curve of unseen samples, with an interval of resampled groups.
+
+    The principal components are those of all samples: they know of no split.
+    """
     components = min(DIRECTIONS, features.shape[1], len(features) // 2)
-    estimator = make_pipeline(
-        StandardScaler(),
-        PCA(components, random_state=seed),
-        LogisticRegression(C=0.01, class_weight="balanced", max_iter=500),
-    )
-    scores = unseen(estimator, features.astype(np.float64), targets, groups, seed)
+    projected = make_pipeline(StandardScaler(), PCA(components, random_state=seed)).fit_transform(features)
+    estimator = LogisticRegression(C=0.01, class_weight="balanced", max_iter=500)
+    scores = unseen(estimator, projected.astype(np.float64), targets, groups, seed)
     if scores is None:
         return {"value": 0.5, "low": None, "high": None}
     weights = bootstrap.by_group(groups, RESAMPLES, seed)
