@@ -17,7 +17,7 @@ from flows.cli import app
 from tasks import config
 from tasks.errors import ConfigError
 from tasks.study import curves, findings, page, plots, sections, tables
-from tasks.study.plan import Curves, read_plan
+from tasks.study.plan import Curves, Seeds, read_plan
 
 SOLAR, RANDOM, AMAZON = "solar-cells", "solar-random", "movies-to-amazon"
 MEASURED = {
@@ -97,11 +97,12 @@ def test_measurements_with_other_parameters_are_passed_over(study: Path, monkeyp
 
 
 def test_curves_count_seeds_where_some_are_missing(study: Path) -> None:
-    table = cells(tables.curves(gathered(study), SOLAR))
+    table = cells(tables.curves(gathered(study, seeds=Seeds(rows=3, curves=3, candidates=1)), SOLAR))
     assert [column for column in table["partial"] if column.startswith("5 %")] == ["5 % (3)"]
     assert table["partial"]["5 % (3)"] == "33.3 % (1)"
     assert table["head"]["100 % (20)"] == "66.7 % ± 0.0 (2)"
     assert table["scratch"]["10 %"] == tables.NONE
+    assert cells(tables.curves(gathered(study), SOLAR))["partial"]["5 % (3)"] == "33.3 %"
 
 
 def test_what_curves_show_is_said_while_it_holds(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,7 +158,7 @@ def test_what_is_missing_is_listed_with_its_command(study: Path) -> None:
     assert (
         "| `solar-cells-scratch` | 100 % | 1 of 3 | `transfer measure solar-cells-scratch --seeds 3 --test` |" in text
     )
-    assert "| `solar-cells-head` | 10 % | 0 of 3 |" in text
+    assert "| `solar-cells-head` | 10 % | 0 of 1 |" in text
     assert "`solar-cells-partial` | 100 %" not in text
     small: dict[str, Any] = {"strategies": {SOLAR: ["partial"]}, "shifts": [], "recipes": [], "backbones": {}}
     assert not sections.missing(gathered(study, **small, curves=Curves(shares=[], trainings={})))
@@ -167,13 +168,13 @@ def test_every_command_on_the_page_can_be_typed(study: Path) -> None:
     text = page.write(study.parent, study, read_plan(study)).read_text()
     known, group = config.load(study).trainings, typer.main.get_command(app)
     found = re.findall(r"^(?:\|.*`)?(transfer [^`\n]+)", text, re.MULTILINE)
-    seeds = {row.training: row.seeds for row in read_plan(study).rows()}
+    seeds = {(row.training, row.share): row.seeds for row in read_plan(study).rows()}
     named = set()
     for line in found:
         _, name, *arguments = shlex.split(line)
         context = group.commands[name].make_context(name, arguments)  # type: ignore[attr-defined]
         assert (
-            context.params["seeds"] == seeds[context.params["training"]]
+            context.params["seeds"] == seeds[context.params["training"], context.params["share"]]
             and context.params["test"]
             and context.params["folds"] == 0
         )

@@ -28,9 +28,14 @@ class Row(NamedTuple):
 
 
 class Seeds(Section):
-    """With how many seeds rows are measured: `rows` each, but `candidates` those that only fine-tune a candidate."""
+    """With how many seeds rows are measured.
+
+    `rows` each, but `curves` where only a share of the labels is learnt from, and `candidates` what only fine-tunes a
+    candidate.
+    """
 
     rows: Count
+    curves: Count
     candidates: Count
 
 
@@ -92,7 +97,7 @@ class Plan(Section):
             yield Row(training, 1.0, self.seeds.candidates if training in few else self.seeds.rows)
         for dataset in self.curves.trainings:
             for training in self.curves_of(dataset):
-                yield from (Row(training, share, self.seeds.rows) for share in self.curves.shares)
+                yield from (Row(training, share, self.seeds.curves) for share in self.curves.shares)
 
     def rounds(self) -> list[Row]:
         """Return the rows in the order they are measured: the first seed of all, then the second, and so on.

@@ -40,11 +40,16 @@ def curves(study: Study, drawn: set[str]) -> str:
     return _section(
         "How many labels it takes",
         _picture(CURVES, "Accuracy over the share of the labels learnt from", drawn),
-        "Lines are means, bands reach from the lowest seed to the highest. Where there are groups, whole ones are "
-        "taken, so a share is met roughly. In brackets: samples and, where seeds are missing, how many there are.",
+        f"Each share of the labels is drawn {_times(study.plan.seeds.curves)}, with a seed each. Lines are means, "
+        "bands reach from the lowest seed to the highest. Where there are groups, whole ones are taken, so a share is "
+        "met roughly. In brackets: samples and, where seeds are missing, how many there are.",
         *parts,
         folded,
     )
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def splits(study: Study, drawn: set[str]) -> str:

@@ -130,7 +130,8 @@ def curves(study: Study, dataset: str) -> str:
 
 def _cell(study: Study, training: str, share: float) -> str:
     values = study.values(training, "accuracy", share)
-    few = f" ({len(values)})" if 0 < len(values) < study.plan.seeds.rows else ""
+    seeds = study.plan.seeds.rows if share == 1 else study.plan.seeds.curves
+    few = f" ({len(values)})" if 0 < len(values) < seeds else ""
     return spread(values) + few
 
 
