@@ -1,0 +1,57 @@
+"""fastai's vision_learner and fine_tune: the head for one epoch, then everything, with its own augmentations."""
+
+from pathlib import Path
+
+import pandas as pd
+from fastai.vision.all import (
+    CategoryBlock,
+    ColReader,
+    DataBlock,
+    ImageBlock,
+    Resize,
+    ResizeMethod,
+    accuracy,
+    aug_transforms,
+    load_learner,
+    vision_learner,
+)
+from fastai.vision.all import ColSplitter as ByColumn
+
+from bench.contestant import Ask
+from bench.data import Data
+
+NAME, SIDE = "tf_efficientnet_lite0", 224
+
+
+def fit(data: Data, work: Path) -> list[str]:
+    """Fine-tune for as many epochs as ours, save, answer."""
+    rows = pd.concat([data.train, data.validation], ignore_index=True)
+    rows["is_valid"] = rows["split"] == "validation"
+    block = DataBlock(
+        blocks=(ImageBlock, CategoryBlock),
+        get_x=ColReader("content"),
+        get_y=ColReader("label"),
+        splitter=ByColumn("is_valid"),
+        item_tfms=Resize(SIDE, method=ResizeMethod.Squish),
+        batch_tfms=aug_transforms(flip_vert=True),
+    )
+    batches = block.dataloaders(rows, bs=32, num_workers=2)
+    weights = {"file": str(data.timm_weights)}
+    learner = vision_learner(batches, NAME, metrics=accuracy, pretrained_cfg_overlay=weights)
+    with learner.no_bar():
+        learner.fine_tune(data.epochs)
+    learner.export(work / "model.pkl")
+    return _answers(learner, data.test["content"].tolist())
+
+
+def load(work: Path) -> Ask:
+    """Load the exported learner: a pickle, which is fastai's way."""
+    learner = load_learner(work / "model.pkl", cpu=True)
+    return lambda files: _answers(learner, files)
+
+
+def _answers(learner: object, files: list[str]) -> list[str]:
+    with learner.no_bar():
+        batches = learner.dls.test_dl([Path(file) for file in files])
+        _, _, numbers = learner.get_preds(dl=batches, with_decoded=True)
+    return [learner.dls.vocab[int(number)] for number in numbers]
