@@ -2,6 +2,7 @@
 
 import argparse
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -14,23 +15,33 @@ from tasks.errors import TransferError
 from tasks.workspace import write_json
 
 ROOT = Path(__file__).resolve().parent.parent
+SCALE = "scale"
 
 
 def main(arguments: list[str]) -> int:
     """Return the exit code: 1 where a contestant failed."""
     asked = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, _stop)
     plan = read_plan(asked.plan)
     if asked.repeats:
         plan = plan.model_copy(update={"repeats": asked.repeats})
     if asked.anew:
         shutil.rmtree(ROOT / ".local" / "bench" / "measurements", ignore_errors=True)
     try:
-        failed = [] if asked.page else measure(ROOT, plan, asked.only or list(plan.suites))
+        failed = [] if asked.page else measure(ROOT, plan, asked.only or [*plan.suites, SCALE])
         write(ROOT, plan, asked.docs)
     except TransferError as error:
         sys.stderr.write(f"{error}\n")
         return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; nothing measured is lost, the next call goes on from here\n")
+        return 130
     return 1 if failed else 0
+
+
+def _stop(_number: int, _frame: object) -> None:
+    """Let what is under way be stopped as by Ctrl-C."""
+    raise KeyboardInterrupt
 
 
 def measure(root: Path, plan: Plan, chosen: list[str]) -> list[str]:
@@ -51,7 +62,7 @@ def measure(root: Path, plan: Plan, chosen: list[str]) -> list[str]:
             except FailedError as error:
                 sys.stderr.write(f"{name} {one}: {error}\n")
                 failed[one] = None
-    if "scale" in chosen or chosen == list(plan.suites):
+    if SCALE in chosen:
         scale.measure(root, plan)
     return list(failed)
 

@@ -26,6 +26,6 @@ def make(root: Path, name: str) -> None:
     subprocess.run([sys.executable, "-m", "venv", "--clear", "--without-pip", folder], check=True)
     [packages] = folder.glob("lib/python*/site-packages")
     (packages / BEHIND).write_text(f"{sysconfig.get_path('purelib')}\n")
-    install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--ignore-installed"]
+    install = ["-m", "pip", "install", "-qq", "--disable-pip-version-check", "--no-deps", "--ignore-installed"]
     subprocess.run([folder / "bin" / "python", *install, "--requirement", wanted], check=True)
     (folder / DONE).write_text(state)

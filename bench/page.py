@@ -31,7 +31,7 @@ def introduction(results: dict[str, Any]) -> str:
     return (
         f"Measured {days or 'never'} on {machine['processor']}, {machine['cores']} cores ({half}), "
         f"{machine['memory_gibibytes']} GiB, torch {machine['libraries']['torch']}; {results['threads']} threads each, "
-        f"medians of {results['repeats']} repeats in interleaved order, every step in a fresh process, imports included. "
+        f"medians of {results['repeats']} repeats in interleaved order, each step in a fresh process, with its imports. "
         "In brackets: times the first row. Peak memory is that of all processes together. «again»: the user of this "
         "one runs the same once more, which takes what the first model took. Answers are those of a loaded model."
     )
@@ -101,7 +101,9 @@ def _cell(one: dict[str, Any], step: str, reference: bool, written: Any) -> str:
 
 def interval(found: dict[str, float] | None) -> str:
     """Return 85.2 % (83.9 to 86.6)."""
-    return "" if found is None else f"{found['value']:.1%} ({found['low']:.1%} to {found['high']:.1%})".replace("%", " %")
+    return (
+        "" if found is None else f"{found['value']:.1%} ({found['low']:.1%} to {found['high']:.1%})".replace("%", " %")
+    )
 
 
 def seconds(value: float, times: float | None) -> str:

@@ -47,11 +47,15 @@ class Suite(Section):
 
 
 class Scale(Section):
-    """The sizes at which the stages are timed; `side`: of the pictures, in pixels."""
+    """The sizes at which the stages are timed; `side`: of the pictures, in pixels.
+
+    `pictures`: the data set whose copies, `noop_files` of them, are run once for the sake of running them again.
+    """
 
     datasets: list[str]
     sizes: list[Count]
     side: Count
+    pictures: str
     noop_files: Count
 
 

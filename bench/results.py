@@ -3,13 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from bench import machine
-from bench.data import TABLE
 from bench.numbers import middle, ratio
 from bench.plan import Plan, Suite
 from bench.session import Session
+from bench.sets import read_table
 
 Measured = list[dict[str, Any]]
 """One step of one contestant, as often as it was measured."""
@@ -33,7 +31,7 @@ def _suite(root: Path, plan: Plan, name: str, folder: Path) -> dict[str, Any]:
     taken = {one: _taken(root, plan, name, suite, one, folder) for one in suite.contestants}
     moments = [record["at"] for steps in taken.values() for records in steps.values() for record in records]
     measures = {one: _told(suite, taken, one) for one in suite.contestants}
-    rows = pd.read_csv(folder / TABLE, dtype=str, keep_default_na=False)
+    rows = read_table(folder)
     return {
         "says": suite.says,
         "dataset": suite.dataset,

@@ -1,10 +1,10 @@
 """Runs a command in a fresh process and says what it took: seconds, and memory of it and all it started."""
 
 import os
-import signal
 import subprocess
 import threading
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -71,6 +71,7 @@ class _Watch:
         self._thread.start()
 
     def end(self) -> None:
+        """Look no longer."""
         self._over.set()
         self._thread.join()
 
@@ -83,26 +84,27 @@ class _Watch:
                 _stop(self._pid)
 
 
+def _tree(pid: int) -> list[psutil.Process]:
+    """Return a process and its descendants; nothing where it is gone."""
+    try:
+        root = psutil.Process(pid)
+        return [root, *root.children(recursive=True)]
+    except psutil.Error:
+        return []
+
+
 def _held(pid: int) -> int:
     """Return the bytes that a process and its descendants hold together."""
     total = 0
-    try:
-        root = psutil.Process(pid)
-        tree = [root, *root.children(recursive=True)]
-    except psutil.Error:
-        return 0
-    for process in tree:
-        try:
+    for process in _tree(pid):
+        with suppress(psutil.Error):
             held = process.memory_full_info()
-        except psutil.Error:
-            continue
-        total += getattr(held, "pss", held.uss)
+            total += getattr(held, "pss", held.uss)
     return total
 
 
 def _stop(pid: int) -> None:
-    """End the session the command began."""
-    try:
-        os.killpg(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
+    """End a process and all it started, also what it put into a session of its own."""
+    for process in _tree(pid):
+        with suppress(psutil.Error):
+            process.kill()

@@ -12,11 +12,11 @@ from typing import Any
 import pandas as pd
 
 from bench import numbers
-from bench.data import TABLE
 from bench.kept import Shelf, fingerprint
 from bench.ours import project
 from bench.plan import Contestant, Plan, Suite
 from bench.running import run
+from bench.sets import read_table
 from tasks.errors import TransferError
 
 FOREIGN = ("PREFECT", "MLFLOW", "TRANSFER", "PYTHONPATH", "OMP_", "MKL_", "HF_", "TOKENIZERS")
@@ -112,14 +112,7 @@ class Session:
         return job, out
 
     def _run(self, command: list[str], step: str, folder: Path | None = None) -> dict[str, Any]:
-        """Run it with both the project's own code, where it has one, and the bench's in reach."""
-        code = [str(folder)] if folder else []
-        own = {key: value for key, value in os.environ.items() if not key.startswith(FOREIGN)}
-        threads = str(self.plan.threads)
-        own |= {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{own.get('PATH', '')}", "DVC_NO_ANALYTICS": "1"}
-        own |= {"PYTHONPATH": os.pathsep.join([*code, str(self.root)])}
-        own |= {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "TRANSFER_THREADS": threads}
-        own |= {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HOME": str(self.work / "huggingface")}
+        own = environment(self.root, folder, self.plan.threads) | {"HF_HOME": str(self.work / "huggingface")}
         log = self.root / ".local" / "bench" / "logs" / self.suite_name / self.name / f"{self.repeat}-{step}.txt"
         return run(command, folder or self.root, own, log, self.plan.limit_seconds).told()
 
@@ -130,7 +123,7 @@ class Session:
         return str(folder / "bin" / "python")
 
     def _accuracy(self, answers: dict[str, str]) -> dict[str, float | None]:
-        rows = pd.read_csv(self.set_folder / TABLE, dtype=str, keep_default_na=False)
+        rows = read_table(self.set_folder)
         test = rows[rows["split"] == "test"]
         labels, groups = (dict(zip(test["id"], test[name], strict=True)) for name in ("label", "group"))
         return numbers.accuracy(answers, labels, groups)
@@ -145,6 +138,25 @@ class Session:
             ours = [path for name in ("tasks", "flows") for path in (self.root / name).rglob("*.py")]
             return [*files, *ours, *(bench / "ours").glob("*.py"), self.root / "dvc.yaml", self.root / "params.yaml"]
         return [*files, (self.root / self.contestant.module.replace(".", "/")).with_suffix(".py")]
+
+
+def environment(root: Path, project_folder: Path | None, threads: int) -> dict[str, str]:
+    """Return the environment of a measured process: so many threads, no network, nothing else a user may have set.
+
+    In reach is the code of the project it runs in, where there is one, and the bench's.
+    """
+    own = {key: value for key, value in os.environ.items() if not key.startswith(FOREIGN)}
+    code = [str(folder) for folder in (project_folder, root) if folder]
+    return own | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{own.get('PATH', '')}",
+        "PYTHONPATH": os.pathsep.join(code),
+        "OMP_NUM_THREADS": str(threads),
+        "MKL_NUM_THREADS": str(threads),
+        "TRANSFER_THREADS": str(threads),
+        "HF_HUB_OFFLINE": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "DVC_NO_ANALYTICS": "1",
+    }
 
 
 def _tell(line: str) -> None:

@@ -25,7 +25,7 @@ TIMM = "timm_model."
 
 def export(root: Path, name: str, suite: Suite) -> Path:
     """Write the set of a suite to .local/bench/sets, if it is not there, and return its folder."""
-    folder = root / ".local" / "bench" / "sets" / f"{name}-{suite.rows}"
+    folder = root / ".local" / "bench" / "sets" / f"{name}-{suite.dataset}-{suite.rows}"
     if (folder / ABOUT).exists():
         return folder
     folder.mkdir(parents=True, exist_ok=True)
@@ -57,6 +57,11 @@ def with_extra(samples: pd.DataFrame) -> pd.DataFrame:
     count = max(1, round(EXTRA * len(samples)))
     later = samples[samples["split"] == "train"].sample(count, random_state=SEED).index
     return samples.assign(extra=["later" if row in later else "" for row in samples.index])
+
+
+def read_table(folder: Path) -> pd.DataFrame:
+    """Read the table of a set."""
+    return pd.read_csv(folder / TABLE, dtype=str, keep_default_na=False)
 
 
 def _samples(root: Path, dataset: str) -> pd.DataFrame:

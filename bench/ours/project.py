@@ -62,6 +62,14 @@ def change_head(folder: Path) -> None:
     _dump(folder, content)
 
 
+def change_side(folder: Path, side: int) -> None:
+    """Let the pictures be prepared with so many pixels a side."""
+    content = read_yaml(folder / "params.yaml")
+    for section in content["datasets"].values():
+        section["preprocess"] = {**section["preprocess"], "size": side}
+    _dump(folder, content)
+
+
 def _write_params(folder: Path, content: dict[str, Any], dataset: str, training: str) -> None:
     """Declare the one data set, with its source and split as the set has them, and the one training."""
     section = content["datasets"][dataset]
