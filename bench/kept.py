@@ -32,6 +32,7 @@ class Shelf:
 
     def keep(self, step: str, measured: dict[str, Any]) -> None:
         """Keep what was measured of a step."""
+        self.folder.mkdir(parents=True, exist_ok=True)
         write_json(self._file(step), {"fingerprint": self.fingerprint, "measured": measured})
         self._begun.unlink(missing_ok=True)
 

@@ -31,7 +31,7 @@ def introduction(results: dict[str, Any]) -> str:
     return (
         f"Measured {days or 'never'} on {machine['processor']}, {machine['cores']} cores ({half}), "
         f"{machine['memory_gibibytes']} GiB, torch {machine['libraries']['torch']}; {results['threads']} threads each, "
-        f"medians of {results['repeats']} repeats in interleaved order, each step in a fresh process, with its imports. "
+        f"medians of {results['repeats']} repeats in interleaved order, each step in a fresh process, imports too. "
         "In brackets: times the first row. Peak memory is that of all processes together. «again»: the user of this "
         "one runs the same once more, which takes what the first model took. Answers are those of a loaded model."
     )

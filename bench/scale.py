@@ -87,8 +87,15 @@ def _noop(root: Path, plan: Plan) -> dict[str, Any]:
 def _project(root: Path, plan: Plan, dataset: str, size: int) -> Path:
     """Make a project with so many samples, pictures prepared small."""
     params = config.load(root).datasets[dataset]
-    everything = {"says": dataset, "dataset": dataset, "rows": WHOLE, "recipe": f"{dataset}-head"}
-    suite = Suite(**everything, seconds_limit=1, reference="", contestants={})
+    suite = Suite(
+        says=dataset,
+        dataset=dataset,
+        rows=WHOLE,
+        recipe=f"{dataset}-head",
+        seconds_limit=1,
+        reference="",
+        contestants={},
+    )
     samples_folder = sets.export(root, "scale", suite)
     samples = sets.read_table(samples_folder)
     folder = root / ".local" / "bench" / "work" / "scale" / f"{dataset}-{size}"

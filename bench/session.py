@@ -73,7 +73,7 @@ class Session:
         verb = step if step in ("one", "many", "measure") else "fit"
         job, out = self._job(step)
         spent = self._run([self._python(), "-m", "bench.contestant", self.contestant.module, verb, str(job)], step)
-        told = json.loads(out.read_text(encoding="utf-8"))
+        told: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
         answers = told.pop("answers", None)
         return spent | told | ({"accuracy": self._accuracy(answers)} if answers else {})
 

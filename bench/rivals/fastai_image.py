@@ -1,11 +1,13 @@
 """fastai's vision_learner and fine_tune: the head for one epoch, then everything, with its own augmentations."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from fastai.vision.all import (
     CategoryBlock,
     ColReader,
+    ColSplitter,
     DataBlock,
     ImageBlock,
     Resize,
@@ -15,7 +17,6 @@ from fastai.vision.all import (
     load_learner,
     vision_learner,
 )
-from fastai.vision.all import ColSplitter as ByColumn
 
 from bench.contestant import Ask
 from bench.data import Data
@@ -31,7 +32,7 @@ def fit(data: Data, work: Path) -> list[str]:
         blocks=(ImageBlock, CategoryBlock),
         get_x=ColReader("content"),
         get_y=ColReader("label"),
-        splitter=ByColumn("is_valid"),
+        splitter=ColSplitter("is_valid"),
         item_tfms=Resize(SIDE, method=ResizeMethod.Squish),
         batch_tfms=aug_transforms(flip_vert=True),
     )
@@ -50,7 +51,7 @@ def load(work: Path) -> Ask:
     return lambda files: _answers(learner, files)
 
 
-def _answers(learner: object, files: list[str]) -> list[str]:
+def _answers(learner: Any, files: list[str]) -> list[str]:
     with learner.no_bar():
         batches = learner.dls.test_dl([Path(file) for file in files])
         _, _, numbers = learner.get_preds(dl=batches, with_decoded=True)

@@ -7,7 +7,6 @@ from typing import Any
 import timm
 import torch
 from PIL import Image
-from timm.data import create_transform, resolve_data_config
 from torch.utils.data import DataLoader
 from torchvision import transforms
 
@@ -80,15 +79,15 @@ def learn(model: Any, batches: Any, optimizer: Any, schedule: Any) -> None:
         outputs = model(pictures.contiguous(memory_format=torch.channels_last))
         loss = torch.nn.functional.cross_entropy(outputs, numbers)
         optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         optimizer.step()
         schedule.step()
 
 
 def recipe(model: Any) -> tuple[Any, Any]:
     """Return how a picture is changed for training and for asking: the same augmentations as ours."""
-    config = resolve_data_config({"crop_pct": 1.0, "crop_mode": "squash"}, model=model)
-    plain = create_transform(**config)
+    config = timm.data.resolve_data_config({"crop_pct": 1.0, "crop_mode": "squash"}, model=model)
+    plain = timm.data.create_transform(**config)
     changes = [
         transforms.RandomHorizontalFlip(),
         transforms.RandomVerticalFlip(),

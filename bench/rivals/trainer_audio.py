@@ -39,7 +39,7 @@ def fit(data: Data, work: Path) -> list[str]:
         data.backbone, num_labels=len(labels), id2label=labels, label2id=numbers
     )
 
-    def encoded(rows: Any) -> list[dict[str, Any]]:
+    def encoded(rows: Any) -> Any:
         sounds = heard(rows["content"].tolist(), extractor)
         return [
             {"input_features": sound, "labels": numbers[label]}
@@ -55,7 +55,7 @@ def fit(data: Data, work: Path) -> list[str]:
     )
     trainer.train()
     trainer.save_model(str(work / "model"))
-    outputs = trainer.predict(encoded(data.test)).predictions
+    outputs: Any = trainer.predict(encoded(data.test)).predictions
     return [labels[int(number)] for number in outputs.argmax(axis=1)]
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
+from torch.utils.data import Dataset
 from transformers import (
     AutoImageProcessor,
     AutoModelForImageClassification,
@@ -17,7 +18,7 @@ from bench.contestant import Ask
 from bench.data import Data
 
 
-class Pictures:
+class Pictures(Dataset[Any]):
     """Opens a picture when it is asked for."""
 
     def __init__(self, rows: Any, numbers: dict[str, int], processor: Any, training: bool) -> None:
@@ -49,7 +50,7 @@ def fit(data: Data, work: Path) -> list[str]:
     )
     trainer.train()
     trainer.save_model(str(work / "model"))
-    outputs = trainer.predict(Pictures(data.test, numbers, processor, training=False)).predictions
+    outputs: Any = trainer.predict(Pictures(data.test, numbers, processor, training=False)).predictions
     return [labels[int(number)] for number in outputs.argmax(axis=1)]
 
 

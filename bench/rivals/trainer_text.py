@@ -1,7 +1,9 @@
 """transformers' Trainer with its defaults on texts: three epochs, every weight learns, batches of eight, float32."""
 
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, Trainer, TrainingArguments, pipeline
 
 from bench.contestant import Ask
@@ -17,7 +19,7 @@ def fit(data: Data, work: Path) -> list[str]:
         data.backbone, num_labels=len(labels), id2label=labels, label2id=numbers
     )
 
-    def encoded(rows: "Data.rows") -> list[dict[str, object]]:
+    def encoded(rows: pd.DataFrame) -> Any:
         inputs = tokenizer(rows["content"].tolist(), truncation=True)
         return [
             {**{name: values[row] for name, values in inputs.items()}, "labels": numbers[label]}
@@ -28,7 +30,7 @@ def fit(data: Data, work: Path) -> list[str]:
     trainer = Trainer(model=model, args=arguments, train_dataset=encoded(data.train), processing_class=tokenizer)
     trainer.train()
     trainer.save_model(str(work / "model"))
-    outputs = trainer.predict(encoded(data.test)).predictions
+    outputs: Any = trainer.predict(encoded(data.test)).predictions
     return [labels[int(number)] for number in outputs.argmax(axis=1)]
 
 
