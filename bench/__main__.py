@@ -68,12 +68,15 @@ def measure(root: Path, plan: Plan, chosen: list[str]) -> list[str]:
 
 
 def write(root: Path, plan: Plan, docs: Path) -> None:
-    """Write what is measured so far."""
+    """Write what is measured so far: the numbers, the page's tables and, where it has a place for it, the README's."""
     folders = {name: sets.export(root, name, suite) for name, suite in plan.suites.items()}
     found = results.gather(root, plan, folders) | {"scale": scale.kept(root)}
     write_json(docs / "performance.json", found)
     text = "\n\n".join([page.tables(found), scale.told(found["scale"])])
     page.put(docs / "performance.md", text)
+    readme = docs.parent / "README.md"
+    if readme.exists() and page.BEGIN in readme.read_text(encoding="utf-8"):
+        page.put(readme, page.summary(found))
     scale.draw(found["scale"], docs / "performance")
 
 

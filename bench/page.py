@@ -48,10 +48,26 @@ def tables(results: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
+def summary(results: dict[str, Any]) -> str:
+    """Return one table of all first models, for a page that tells of other things too."""
+    rows = []
+    for suite in results["suites"].values():
+        ordered = [suite["contestants"][name] for name in _ordered(suite)]
+        for one in (one for one in ordered if "cold" in one["steps"]):
+            row = _row(one, one is ordered[0])
+            rows.append([f"`{suite['dataset']}`" if one is ordered[0] else "", *row[:3], *row[4:6]])
+    columns = ["data set", COLUMNS[0], COLUMNS[1], *(STEPS[step] for step in ("cold", "head", "more"))]
+    return f"{introduction(results)}\n\n{markdown(columns, rows)}"
+
+
+def _ordered(suite: dict[str, Any]) -> list[str]:
+    """Return the contestants' names, the reference first."""
+    return sorted(suite["contestants"], key=lambda name: name != suite["reference"])
+
+
 def table(suite: dict[str, Any]) -> str:
     """Return the table of a suite: a row per contestant, the reference first."""
-    ordered = sorted(suite["contestants"], key=lambda name: name != suite["reference"])
-    rows = [_row(suite["contestants"][name], name == suite["reference"]) for name in ordered]
+    rows = [_row(suite["contestants"][name], name == suite["reference"]) for name in _ordered(suite)]
     return markdown(COLUMNS, rows)
 
 

@@ -12,7 +12,8 @@ import psutil
 
 from tasks.errors import TransferError
 
-EVERY_SECONDS = 0.25
+EVERY_SECONDS = 1.0
+"""A look at all processes takes some 20 milliseconds, which the measured ones lack."""
 MEBI = 2**20
 
 

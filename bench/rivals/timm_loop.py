@@ -7,6 +7,8 @@ from typing import Any
 import timm
 import torch
 from PIL import Image
+from timm.data.config import resolve_data_config
+from timm.data.transforms_factory import create_transform
 from torch.utils.data import DataLoader
 from torchvision import transforms
 
@@ -86,8 +88,8 @@ def learn(model: Any, batches: Any, optimizer: Any, schedule: Any) -> None:
 
 def recipe(model: Any) -> tuple[Any, Any]:
     """Return how a picture is changed for training and for asking: the same augmentations as ours."""
-    config = timm.data.resolve_data_config({"crop_pct": 1.0, "crop_mode": "squash"}, model=model)
-    plain = timm.data.create_transform(**config)
+    config = resolve_data_config({"crop_pct": 1.0, "crop_mode": "squash"}, model=model)
+    plain = create_transform(**config)
     changes = [
         transforms.RandomHorizontalFlip(),
         transforms.RandomVerticalFlip(),
