@@ -32,8 +32,8 @@ def introduction(results: dict[str, Any]) -> str:
         f"Measured {days or 'never'} on {machine['processor']}, {machine['cores']} cores ({half}), "
         f"{machine['memory_gibibytes']} GiB, torch {machine['libraries']['torch']}; {results['threads']} threads each, "
         f"medians of {results['repeats']} repeats in interleaved order, each step in a fresh process, imports too. "
-        "In brackets: times the first row. Peak memory is that of all processes together. «again»: the user of this "
-        "one runs the same once more, which takes what the first model took. Answers are those of a loaded model."
+        "In brackets: times the first row. Peak memory is that of all processes together. «again»: its user "
+        "runs the same once more, which takes what the first model took. Answers are those of a loaded model."
     )
 
 
@@ -74,9 +74,14 @@ def table(suite: dict[str, Any]) -> str:
 def phases(suite: dict[str, Any]) -> str:
     """Return the table of a micro-bench: samples a second of each phase and of both, seconds an epoch."""
     reference = suite["contestants"][suite["reference"]]["measured"]
-    columns = ["", "prepared", "features", "both", "an epoch"]
+    columns = ["", "prepared", "features", "both", "features of 1 % more", "an epoch"]
     rows = [
-        [one["says"], *(_rate(one["measured"], reference, names) for names in _RATES), _epoch(one, reference)]
+        [
+            one["says"],
+            *(_rate(one["measured"], reference, names) for names in _RATES),
+            _compared(_more(one["measured"]), _more(reference), one["measured"] is reference),
+            _compared(one["measured"].get("epoch"), reference.get("epoch"), one["measured"] is reference),
+        ]
         for one in suite["contestants"].values()
     ]
     return markdown(columns, rows)
@@ -93,17 +98,20 @@ def _rate(own: dict[str, float], reference: dict[str, float], names: tuple[str, 
     return f"{own['samples'] / took:,.1f} /s{'' if own is reference or not ours else f' ({took / ours:.1f} x)'}"
 
 
-def _epoch(one: dict[str, Any], reference: dict[str, float]) -> str:
-    own = one["measured"].get("epoch")
-    if own is None:
-        return ""
-    return seconds(own, None if one["measured"] is reference else own / reference["epoch"])
+def _more(phases: dict[str, float]) -> float | None:
+    """Return the seconds it takes to have the features of 1 % more; who keeps none makes all of them again."""
+    return phases.get("more", phases["preprocess"] + phases["extract"]) if phases else None
+
+
+def _compared(own: float | None, ours: float | None, reference: bool) -> str:
+    return "" if own is None else seconds(own, None if reference or not ours else own / ours)
 
 
 def _row(one: dict[str, Any], reference: bool) -> list[str]:
     cells = [one["says"], interval(one["accuracy"])]
     for step in STEPS:
-        cells.append(AGAIN if step in one["again"] else _cell(one, step, reference, seconds))
+        cell = _cell(one, step, reference, seconds)
+        cells.append(f"{AGAIN}, {cell}" if cell and step in one["again"] else cell)
     cells += [_cell(one, step, reference, milliseconds) for step in ASKED]
     return [*cells, "" if one["tree_mebibytes"] is None else f"{one['tree_mebibytes'] / 1024:.1f} GiB"]
 

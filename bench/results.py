@@ -62,12 +62,21 @@ def _told(suite: Suite, taken: dict[str, dict[str, Measured]], one: str) -> dict
         told["steps"][step] = {"seconds": own, "all": seconds, "times_ours": ratio(own, reference)}
         if step in ("one", "many"):
             told["steps"][step]["process_seconds"] = middle([record["seconds"] for record in records])
+    told["steps"] |= {
+        step: _again(told["steps"]["cold"]["seconds"], taken[suite.reference], step) for step in told["again"]
+    }
     everything = [record for step in ("cold", "measure") for record in steps.get(step, [])]
     told["accuracy"] = _middle_interval([record["accuracy"] for record in everything if "accuracy" in record])
     for kind in ("tree_mebibytes", "process_mebibytes"):
         told[kind] = middle([record[kind] for record in everything])
     told["measured"] = _phases([record["measured"] for record in everything if "measured" in record])
     return told
+
+
+def _again(seconds: float | None, reference: dict[str, Measured], step: str) -> dict[str, Any]:
+    """Return for a step that is the first model once more what that took."""
+    ours = middle([_seconds(step, record) for record in reference.get(step, [])])
+    return {"seconds": seconds, "all": [], "times_ours": ratio(seconds, ours)}
 
 
 def _seconds(step: str, record: dict[str, Any]) -> float:
