@@ -46,25 +46,28 @@ def _stop(_number: int, _frame: object) -> None:
 
 def measure(root: Path, plan: Plan, chosen: list[str]) -> list[str]:
     """Measure what is missing of the chosen suites; return the contestants that failed, which the others survive."""
-    failed: dict[str, None] = {}
-    for name, suite in plan.suites.items():
-        if name not in chosen:
-            continue
-        folder = sets.export(root, name, suite)
-        for contestant in suite.contestants.values():
-            if contestant.environment:
-                environments.make(root, contestant.environment)
-        for repeat, one in interleaved(list(suite.contestants), plan.repeats):
-            if one in failed:
-                continue
-            try:
-                Session(root, plan, name, suite, one, folder, repeat).measure()
-            except FailedError as error:
-                sys.stderr.write(f"{name} {one}: {error}\n")
-                failed[one] = None
+    failed = [told for name in plan.suites if name in chosen for told in measure_suite(root, plan, name)]
     if SCALE in chosen:
         scale.measure(root, plan)
-    return list(failed)
+    return failed
+
+
+def measure_suite(root: Path, plan: Plan, name: str) -> list[str]:
+    """Measure what is missing of a suite; who failed once is not tried in the later repeats."""
+    suite, failed = plan.suites[name], list[str]()
+    folder = sets.export(root, name, suite)
+    for contestant in suite.contestants.values():
+        if contestant.environment:
+            environments.make(root, contestant.environment)
+    for repeat, one in interleaved(list(suite.contestants), plan.repeats):
+        if one in failed:
+            continue
+        try:
+            Session(root, plan, name, suite, one, folder, repeat).measure()
+        except FailedError as error:
+            sys.stderr.write(f"{name} {one}: {error}\n")
+            failed.append(one)
+    return failed
 
 
 def write(root: Path, plan: Plan, docs: Path) -> None:

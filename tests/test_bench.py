@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 from project import REPOSITORY
 
+from bench import __main__ as bench
 from bench import copies, numbers, page, results, sets
 from bench.contestant import asked
 from bench.kept import Shelf, fingerprint
@@ -143,6 +144,21 @@ def test_a_fingerprint_changes_with_a_file_and_with_the_plan(tmp_path: Path) -> 
     assert fingerprint([file], {"rows": 1}) == first != fingerprint([file], {"rows": 2})
     file.write_text("2")
     assert fingerprint([file], {"rows": 1}) != first
+
+
+def test_who_fails_in_one_suite_is_measured_in_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[tuple[str, int]] = []
+
+    def fails(session: Session) -> None:
+        tried.append((session.suite_name, session.repeat))
+        raise FailedError("out of order")
+
+    monkeypatch.setattr(Session, "measure", fails)
+    monkeypatch.setattr(sets, "export", lambda *_: tmp_path)
+    made = plan("ours", repeats=2)
+    made = made.model_copy(update={"suites": {"first": suite("ours"), "second": suite("ours")}})
+    assert bench.measure(tmp_path, made, ["first", "second"]) == ["ours", "ours"]
+    assert tried == [("first", 0), ("second", 0)]
 
 
 # --- samples
