@@ -1,5 +1,6 @@
 """transformers' Trainer with its defaults on pictures: three epochs, every weight learns, batches of eight, float32."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +51,14 @@ def fit(data: Data, work: Path) -> list[str]:
     )
     trainer.train()
     trainer.save_model(str(work / "model"))
+    (work / "labels.json").write_text(json.dumps(labels))
     outputs: Any = trainer.predict(Pictures(data.test, numbers, processor, training=False)).predictions
     return [labels[int(number)] for number in outputs.argmax(axis=1)]
 
 
 def load(work: Path) -> Ask:
-    """Load it as a pipeline."""
+    """Load it as a pipeline; the saved configuration of a timm network forgets its labels."""
     asked = pipeline("image-classification", model=str(work / "model"), device="cpu")
+    labels = json.loads((work / "labels.json").read_text())
+    asked.model.config.id2label = {int(number): label for number, label in labels.items()}
     return lambda files: [answers[0]["label"] for answers in asked(files, batch_size=32)]
