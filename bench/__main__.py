@@ -40,7 +40,8 @@ def main(arguments: list[str]) -> int:
 
 
 def _stop(_number: int, _frame: object) -> None:
-    """Let what is under way be stopped as by Ctrl-C."""
+    """Let what is under way be stopped as by Ctrl-C, once."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
