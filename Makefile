@@ -1,10 +1,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := flows tasks tests examples
+SOURCES := flows tasks tests examples bench
 TESTS := $(BIN)/pytest --numprocesses auto --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run results test check format clean
+.PHONY: help setup run results bench test check format clean
 
 help:  ## Show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -23,6 +23,9 @@ run: setup  ## Run the main job: every data set of params.yaml, raw data to regi
 
 results: setup  ## Measure what docs/results.md tells, in hours; can be stopped and goes on
 	$(BIN)/transfer results
+
+bench: setup  ## Measure us beside others for docs/performance.md, in hours; can be stopped and goes on
+	$(BIN)/python -m bench
 
 test: setup  ## Unit and integration tests, and one small end-to-end run per modality
 	$(TESTS)

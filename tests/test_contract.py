@@ -48,6 +48,7 @@ def test_imports_point_one_way(path: Path) -> None:
     for framework, allowed in ONLY_IN.items():
         if any(module.split(".")[0] == framework for module in found):
             assert allowed(name), f"{name} must not import {framework}"
+    assert not any(module.split(".")[0] == "bench" for module in found), f"{name} must not know the bench"
     if name.startswith("tasks/"):
         assert not any(module.startswith("flows") for module in found)
     if name != "tasks/stages.py":

@@ -1,0 +1,1 @@
+"""One thing at a time, without imports: features of samples, and epochs of a training."""
