@@ -119,7 +119,7 @@ from tasks.modalities import reading
 from tasks.schema import ImagePreprocess
 told = {"across_splits": "report", "likeness": 1.0}
 settings = ImagePreprocess(size=8, pixel_limit=50_000_000, shard=8, refused_share=0.5, near_duplicates=told)
-with reading.decoding("image", settings, settings.model_dump(mode="json"), Path("eyes")) as decode:
+with reading.decoding("image", settings, settings.model_dump(mode="json"), Path("eyes"), 2) as decode:
     reader = reading.Reader(Path("own"), decode)
     for path in sorted(Path("own").rglob("*.*")):
         row = reading.Row(0, reading.hashlib.sha256(path.read_bytes()).hexdigest(), path.name, str(path)[4:], None)
