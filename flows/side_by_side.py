@@ -22,8 +22,9 @@ WIDTH = 28
 def suggested() -> int:
     """Return how many rows this machine measures best at once.
 
-    One on a GPU. On a CPU as many as there are cores: two trainings of one thread each get about twice as much done
-    as one of two threads. Fewer where the memory would not hold them.
+    One on a GPU. On a CPU as many as there are cores, for trainings of one thread each do not wait for one another:
+    beside other work two of them got about twice as much done as one of two threads. Fewer where the memory would not
+    hold them.
     """
     if devices.device().type != "cpu":
         return 1

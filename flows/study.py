@@ -37,7 +37,7 @@ def results(root: Path, page_only: bool, jobs: int | None) -> int:
     return 1 if failed else 0
 
 
-class Bench(NamedTuple):
+class Measuring(NamedTuple):
     """A study's folder and parameters, by what each of its data sets is held, and how many rows go side by side."""
 
     study: Path
@@ -72,8 +72,8 @@ def _measured(study: Path, plan: Plan, jobs: int) -> list[str]:
         failed = [name for name in asked if name not in holds]
         failed += [name for name in plan.backbones if name in holds and _call(study, holds[name], *CLI, "rank", name)]
         rows = [row for row in plan.rounds() if _dataset(loaded, row) in holds]
-        bench = Bench(study, loaded, holds, jobs)
-        failed += side_by_side.measure(rows, jobs, bench.measured)
+        measuring = Measuring(study, loaded, holds, jobs)
+        failed += side_by_side.measure(rows, jobs, measuring.measured)
     return list(dict.fromkeys(failed))
 
 

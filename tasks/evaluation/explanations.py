@@ -17,7 +17,7 @@ from tasks.modalities import Arrays, modality
 from tasks.modalities.shards import Prepared
 from tasks.neural import devices, networks
 from tasks.objectives import Array
-from tasks.store import Key, Store, keys
+from tasks.store import Store, keys
 from tasks.workspace import write_json
 
 NAME = "explanations.json"
@@ -68,7 +68,8 @@ def explain(findings: Findings, prepared: Prepared, test: Array, most: int, stor
 
 def _known_or_made(model: Saved, prepared: Prepared, asked: list[Asked], store: Store) -> list[Explanation]:
     """Return the explanation of each answer, from the store where it is known."""
-    wanted = [_key(model, prepared, one) for one in asked]
+    identity = _identity(model, prepared)
+    wanted = [key for one in asked for key in keys(identity | {"target": one.target}, [one.id])]
     known = {key: _unpacked(arrays) for key, arrays in store.take(wanted).items()}
     missing = {key: one for key, one in zip(wanted, asked, strict=True) if key not in known}
     made = dict(zip(missing, _made(model, prepared, list(missing.values())), strict=True)) if missing else {}
@@ -88,12 +89,11 @@ def _made(model: Saved, prepared: Prepared, asked: list[Asked]) -> list[Explanat
     return found
 
 
-def _key(model: Saved, prepared: Prepared, asked: Asked) -> Key:
+def _identity(model: Saved, prepared: Prepared) -> dict[str, Any]:
+    """Return what an explanation depends on besides its sample and the class that was answered."""
     name = model.pipeline["modality"]
     code = versioning.code("evaluate", name, "tasks/explaining/", "tasks/neural/", "tasks/modalities/")
-    identity = {"what": "explanation", "model": model.digest, "target": asked.target, "code": code}
-    [key] = keys(identity | {"recipe": prepared.about["recipe"]}, [asked.id])
-    return key
+    return {"what": "explanation", "model": model.digest, "recipe": prepared.about["recipe"], "code": code}
 
 
 def _packed(explanation: Explanation) -> Arrays:

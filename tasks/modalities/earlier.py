@@ -16,12 +16,14 @@ class Earlier:
     """What lies in a prepared folder, provided it was made by `recipe`; nothing otherwise."""
 
     def __init__(self, folder: Path, recipe: str) -> None:
-        self._prepared = _made_by(folder, recipe)
-        self._rows: dict[str, int] = {}
+        self._folder = folder
+        self._samples: Sequence[Arrays] = ()
         self._ids: list[str] = []
-        if self._prepared is not None:
-            self._ids = self._prepared.samples["id"].tolist()
-            self._shards = self._prepared.shards()
+        self._shards: list[range] = []
+        self._rows: dict[str, int] = {}
+        prepared = _made_by(folder, recipe)
+        if prepared is not None:
+            self._samples, self._ids, self._shards = prepared, prepared.samples["id"].tolist(), prepared.shards()
             sound = _sound(folder, len(self._shards))
             rows = (row for number, rows in enumerate(self._shards) if sound[number] for row in rows)
             self._rows = {self._ids[row]: row for row in rows}
@@ -31,16 +33,15 @@ class Earlier:
 
     def sample(self, identity: str) -> Arrays:
         """Return the arrays of a sample that is in it."""
-        assert self._prepared is not None  # noqa: S101 - nothing is in it otherwise
-        return self._prepared[self._rows[identity]]
+        return self._samples[self._rows[identity]]
 
     def shard(self, number: int, ids: Sequence[str]) -> Path | None:
         """Return the file of shard `number` where it holds just these samples."""
-        if self._prepared is None or not ids or number >= len(self._shards):
+        if not ids or number >= len(self._shards):
             return None
         rows = self._shards[number]
         same = ids[0] in self._rows and self._ids[rows.start : rows.stop] == list(ids)
-        return shard_path(self._prepared.folder, number) if same else None
+        return shard_path(self._folder, number) if same else None
 
 
 def _made_by(folder: Path, recipe: str) -> Prepared | None:
