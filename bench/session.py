@@ -21,6 +21,8 @@ from tasks.errors import TransferError
 
 FOREIGN = ("PREFECT", "MLFLOW", "TRANSFER", "PYTHONPATH", "OMP_", "MKL_", "HF_", "TOKENIZERS")
 """What a user's environment may say that would make two of them unequal."""
+WITH_OURS = ("bench.ours", "bench.micro.ours", "bench.micro.openvino")
+"""The modules that call our code."""
 
 
 @dataclass(frozen=True)
@@ -129,14 +131,15 @@ class Session:
         return numbers.accuracy(answers, labels, groups)
 
     def _code(self) -> list[Path]:
-        """Return the files a measurement depends on: of a rival its script, of ours all of our code."""
+        """Return the files a measurement depends on: of a rival its script, of what calls our code all of that."""
         bench = self.root / "bench"
         files = [bench / "contestant.py", bench / "data.py", bench / "sets.py"]
         if self.contestant.environment:
             files.append(bench / "environments" / f"{self.contestant.environment}.txt")
-        if self.contestant.module.startswith(("bench.ours", "bench.micro.ours")):
+        if self.contestant.module.startswith(WITH_OURS):
             ours = [path for name in ("tasks", "flows") for path in (self.root / name).rglob("*.py")]
-            return [*files, *ours, *(bench / "ours").glob("*.py"), self.root / "dvc.yaml", self.root / "params.yaml"]
+            own = [*(bench / "ours").glob("*.py"), *(bench / "micro").glob("o*.py")]
+            return [*files, *ours, *own, self.root / "dvc.yaml", self.root / "params.yaml"]
         return [*files, (self.root / self.contestant.module.replace(".", "/")).with_suffix(".py")]
 
 

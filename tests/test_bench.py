@@ -305,10 +305,13 @@ def test_the_summary_has_all_first_models_in_one_table(found: dict[str, Any]) ->
 def test_a_micro_bench_tells_samples_a_second_and_seconds_an_epoch() -> None:
     ours = {"samples": 100, "preprocess": 1.0, "extract": 1.0, "epoch": 2.0, "more": 0.5}
     theirs = {"samples": 100, "preprocess": 0.0, "extract": 4.0, "epoch": 5.0}
-    both = {name: {"says": name, "measured": one} for name, one in (("ours", ours), ("theirs", theirs))}
-    lines = page.phases({"reference": "ours", "contestants": both}).splitlines()
-    assert lines[2] == "| ours | 100.0 /s | 100.0 /s | 50.0 /s | 0.5 s | 2.0 s |"
-    assert lines[3] == "| theirs |  | 25.0 /s (4.0 x) | 25.0 /s (2.0 x) | 4.0 s (8.0 x) | 5.0 s (2.5 x) |"
+    engine = {"samples": 100, "preprocess": 1.0, "extract": 0.5, "likeness": 0.99871}
+    all_three = {"ours": ours, "theirs": theirs, "engine": engine}
+    told = {name: {"says": name, "measured": one} for name, one in all_three.items()}
+    lines = page.phases({"reference": "ours", "contestants": told}).splitlines()
+    assert lines[2] == "| ours | 100.0 /s | 100.0 /s | 50.0 /s | 0.5 s | 2.0 s |  |"
+    assert lines[3] == "| theirs |  | 25.0 /s (4.0 x) | 25.0 /s (2.0 x) | 4.0 s (8.0 x) | 5.0 s (2.5 x) |  |"
+    assert lines[4] == "| engine | 100.0 /s (1.0 x) | 200.0 /s (0.5 x) | 66.7 /s (0.8 x) |  |  | 0.9987 |"
 
 
 def test_only_what_stands_between_the_markers_is_replaced(tmp_path: Path) -> None:

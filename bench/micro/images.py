@@ -14,7 +14,10 @@ BATCH, SIDE = 32, 224
 
 
 def measure(data: Data, work: Path) -> dict[str, float]:
-    """Time opening and resizing, the features of what was resized, and the training for each epoch."""
+    """Time opening and resizing, the features of what was resized, and the training for each epoch.
+
+    Of an epoch two processes open the pictures again, as in most loops that are written by hand.
+    """
     started = time.perf_counter()
     pixels = np.stack([_opened(file) for file in data.rows["content"]])
     prepared = time.perf_counter()
@@ -22,7 +25,7 @@ def measure(data: Data, work: Path) -> dict[str, float]:
     extracted = time.perf_counter()
     seconds = {"preprocess": prepared - started, "extract": extracted - prepared}
     if data.epochs:
-        timm_loop.fit(data, work)
+        timm_loop.train(data, work)
         seconds["epoch"] = (time.perf_counter() - extracted) / data.epochs
     return {"samples": len(data.rows), **seconds}
 

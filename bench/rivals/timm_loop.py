@@ -99,10 +99,11 @@ def recipe(model: Any) -> tuple[Any, Any]:
     return transforms.Compose([*changes, plain]), plain
 
 
-def fit(data: Data, work: Path) -> list[str]:
-    """Learn, keep the weights of the epoch that is best on validation, save, answer."""
+def train(data: Data, work: Path) -> Any:
+    """Learn, save the weights of the epoch that is best on validation, and return the network with them."""
     model = pretrained(data, len(data.labels))
     changing, plain = recipe(model)
+    (work / "labels.json").write_text(json.dumps(data.labels))
     batches = loader(data, data.train, changing, training=True)
     judged = loader(data, data.validation, plain, training=False)
     optimizer = torch.optim.AdamW(thaw(model, data.blocks), weight_decay=0.01)
@@ -115,9 +116,15 @@ def fit(data: Data, work: Path) -> list[str]:
         if right > best:
             best = right
             torch.save(model.state_dict(), work / "model.pt")
-    (work / "labels.json").write_text(json.dumps(data.labels))
     model.load_state_dict(torch.load(work / "model.pt", weights_only=True))
-    return [data.labels[number] for number in answered(model, loader(data, data.test, plain, training=False))]
+    return model
+
+
+def fit(data: Data, work: Path) -> list[str]:
+    """Learn, and answer for the test split."""
+    model = train(data, work)
+    batches = loader(data, data.test, recipe(model)[1], training=False)
+    return [data.labels[number] for number in answered(model, batches)]
 
 
 def load(work: Path) -> Ask:
