@@ -1,5 +1,6 @@
 """Decides which stages of a data set must run, and why: fresh means what `dvc status` says."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,38 +40,55 @@ class Plan:
     stale: dict[str, Reasons]
     rewritten: dict[str, str] = field(default_factory=dict)
     """The outputs written in this run: the md5 of each, by path."""
+    changed: set[str] = field(default_factory=set)
+    """Those of them that hold something else than before it."""
 
     def reasons(self, step: Step) -> Reasons:
         """Return why `step` must run now, or nothing if it is fresh.
 
-        Where an input was rewritten in this run, its recorded md5 decides. What DVC said before this run of anything
-        else still holds; only where neither decides (a folder that holds several outputs) DVC is asked again.
+        Where an input was rewritten in this run, its recorded md5 decides; of a folder that holds several outputs,
+        whether one of them changed. What DVC said before this run of anything else still holds; it is asked again
+        only where what it said concerns nothing but what was rewritten since.
         """
         known = versioning.dependency_hashes(versioning.recorded(self.root, step.name))
-        moved = [path for path, digest in known.items() if self.rewritten.get(path, digest) != digest]
+        moved = [path for path, digest in known.items() if self._moved(path, digest)]
         if moved:
             return dict.fromkeys(moved, "modified")
         said = self.stale.get(step.name, {})
-        if any(not self._touched(what) for what in said):
+        if not said or any(not _within(self.rewritten, what) for what in said):
             return said
-        unclear = any(self._touched(path) and path not in self.rewritten for path in known)
-        if said or unclear:
-            return versioning.status(self.root, [step.name]).get(step.name, {})
-        return {}
+        return versioning.status(self.root, [step.name]).get(step.name, {})
 
-    def ran(self, step: Step) -> None:
-        """Take note of what a step that ran and was recorded has written."""
-        self.rewritten |= versioning.output_hashes(versioning.recorded(self.root, step.name))
+    def ran(self, step: Step, before: dict[str, str]) -> None:
+        """Take note of what a step that ran and was recorded has written; `before`: its outputs' md5s until then."""
+        now = versioning.output_hashes(versioning.recorded(self.root, step.name))
+        self.rewritten |= now
+        self.changed |= {path for path, digest in now.items() if before.get(path) != digest}
 
-    def _touched(self, path: str) -> bool:
-        """Tell whether `path` was written in this run, or something below it."""
-        return any(output == path or output.startswith(f"{path}/") for output in self.rewritten)
+    def _moved(self, path: str, digest: str) -> bool:
+        """Tell whether an input of a step that is recorded with this md5 was rewritten to something else."""
+        if path in self.rewritten:
+            return self.rewritten[path] != digest
+        return _within(self.changed, path)
+
+
+def _within(outputs: Iterable[str], path: str) -> bool:
+    """Tell whether `path` is one of the outputs, or the folder of one."""
+    return any(output == path or output.startswith(f"{path}/") for output in outputs)
 
 
 def make(root: Path, config: Config, datasets: list[str]) -> Plan:
     """Ask DVC, once, which stages of `datasets` are stale."""
-    names = [step.name for dataset in datasets for step in steps(config, dataset)]
-    return Plan(root, versioning.status(root, names))
+    return Plan(root, versioning.status(root, _names(config, datasets)))
+
+
+def unchanged(root: Path, config: Config, datasets: list[str]) -> bool:
+    """Tell whether nothing changed since DVC found all stages of `datasets` fresh."""
+    return versioning.unchanged(root, _names(config, datasets))
+
+
+def _names(config: Config, datasets: list[str]) -> list[str]:
+    return [step.name for dataset in datasets for step in steps(config, dataset)]
 
 
 WORDS = {"modified": "changed", "new": "is new", "deleted": "is gone"}

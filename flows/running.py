@@ -2,9 +2,11 @@
 
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from pathlib import Path
 
-from flows import console, looking, plan, reporting, results, stopping
+from flows import console, looking, plan, reporting, results, stopping, worker
 from tasks import accidents, config
 from tasks.errors import TransferError
 from tasks.schema import Config
@@ -51,8 +53,14 @@ def _chosen(root: Path, names: list[str]) -> tuple[Config, list[str]]:
 
 
 def _stale(root: Path, loaded: Config, chosen: list[str]) -> list[str]:
-    """Return the data sets with a stage that must run."""
-    made = plan.make(root, loaded, chosen)
+    """Return the data sets with a stage that must run. While DVC is asked, what a run needs is imported."""
+    if plan.unchanged(root, loaded, chosen):
+        return []
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(plan.make, root, loaded, chosen)
+        worker.prepare()
+        import_module("flows.transfer")
+        made = asked.result()
     return [name for name in chosen if any(step.name in made.stale for step in plan.steps(loaded, name))]
 
 

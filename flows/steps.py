@@ -51,9 +51,10 @@ def step_task(step: Step, job: Job, seconds: float) -> State[Any]:
     if not reasons:
         console.step(step, "fresh", "", None)
         return Completed(name="Fresh", message="nothing it depends on has changed")
-    first = not versioning.recorded(job.root, step.name)
+    before = versioning.recorded(job.root, step.name)
     counted = _run_and_record(step, job, seconds)
-    why = "" if first else f"   because {explain(reasons)}"
+    job.plan.ran(step, versioning.output_hashes(before))
+    why = f"   because {explain(reasons)}" if before else ""
     console.step(step, "ran", summary.sentence(counted) + why, counted["seconds"])
     for warning in counted.get("warnings", []):
         console.warning(warning)
@@ -67,7 +68,6 @@ def _run_and_record(step: Step, job: Job, seconds: float) -> dict[str, Any]:
     if _inputs(step, job) != before:
         raise MovedInputError(f"{step.name}: its inputs changed while it ran, so it is not recorded; run again")
     versioning.commit(job.root, step.name)
-    job.plan.ran(step)
     return counted
 
 

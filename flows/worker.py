@@ -6,14 +6,23 @@ import sys
 import threading
 from collections.abc import Callable
 from functools import partial
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
 from tasks.errors import TransferError
+from tasks.stages import STAGES
 
-HEAVY = ["torch", "transformers", "timm"]
+HEAVY = ["torch", "transformers", "timm", *(f"tasks.{stage}" for stage in STAGES)]
 """What takes seconds to import, and is the same for every data set: the server that workers are forked from has it."""
+
+
+def prepare() -> None:
+    """Let that server begin to import, beside what else is to be done before the first worker is needed."""
+    if sys.platform != "darwin":
+        _context()
+        forkserver.ensure_running()
 
 
 class StageTimeoutError(TransferError):

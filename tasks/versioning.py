@@ -14,6 +14,8 @@ from tasks.errors import TransferError
 from tasks.workspace import digest, remembered, sha256_of, write_json
 
 LOCK, DEFINITIONS = "dvc.lock", "dvc.yaml"
+FRESH = Path(".local/fresh.json")
+"""Where it is kept what DVC found fresh, and how all that it depends on looked then."""
 HOME = Path(__file__).resolve().parent.parent
 """Where this program lies."""
 Reasons = dict[str, str]
@@ -53,17 +55,27 @@ def status(root: Path, stages: list[str]) -> dict[str, Reasons]:
 
     DVC is not asked again while nothing has changed since it last found all of `stages` fresh.
     """
-    kept, seen = root / ".local" / "fresh.json", _snapshot(root, stages)
-    known = remembered(kept)
-    if known.get(seen.of) == seen.state:
+    if unchanged(root, stages):
         return {}
-    targets = stages if len(stages) <= FEW else []
-    told = json.loads(dvc(root, "status", "--json", *targets))
+    seen = _snapshot(root, stages)
+    told = json.loads(_asked(root, tuple(stages), seen))
     report = {stage: found for stage, found in told.items() if stage in stages}
     if not report and _snapshot(root, stages) == seen:
-        write_json(kept, known | {seen.of: seen.state})
+        write_json(root / FRESH, remembered(root / FRESH) | {seen.of: seen.state})
     content = read_yaml(root / PARAMS)
     return {stage: _with_values(_reasons(found), recorded(root, stage), content) for stage, found in report.items()}
+
+
+def unchanged(root: Path, stages: list[str]) -> bool:
+    """Tell whether nothing changed since DVC found all of `stages` fresh."""
+    seen = _snapshot(root, stages)
+    return bool(remembered(root / FRESH).get(seen.of) == seen.state)
+
+
+@lru_cache(maxsize=1)
+def _asked(root: Path, stages: tuple[str, ...], _seen: Snapshot) -> str:
+    """Return what DVC answers, who is not asked again at once about the same stages in the same state."""
+    return dvc(root, "status", "--json", *(stages if len(stages) <= FEW else ()))
 
 
 def commit(root: Path, stage: str) -> None:
@@ -74,10 +86,7 @@ def commit(root: Path, stage: str) -> None:
 def recorded(root: Path, stage: str) -> dict[str, Any]:
     """Return what dvc.lock holds for `stage`, such as "ingest@solar-cells"; empty if it never ran."""
     lock = root / LOCK
-    if not lock.exists():
-        return {}
-    fact = lock.stat()
-    return dict(_lock_entries(lock, fact.st_mtime_ns, fact.st_size).get(stage, {}))
+    return dict(read_yaml(lock)["stages"].get(stage, {})) if lock.exists() else {}
 
 
 def output_hashes(entry: dict[str, Any]) -> dict[str, str]:
@@ -122,13 +131,6 @@ def git_commit(root: Path) -> str | None:
 def git_diff(root: Path) -> str:
     """Return what differs from that commit in the tracked files, as a patch; empty if nothing does."""
     return _git(root, "diff", "--no-color", "HEAD")
-
-
-@lru_cache(maxsize=1)
-def _lock_entries(lock: Path, _changed: int, _size: int) -> dict[str, Any]:
-    """Read dvc.lock, again only when it changed: it has thousands of lines and is asked for at every stage."""
-    entries: dict[str, Any] = read_yaml(lock)["stages"]
-    return entries
 
 
 def dvc(root: Path, *arguments: str) -> str:

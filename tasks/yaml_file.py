@@ -1,6 +1,8 @@
 """Reads a YAML file that anybody may have written: no code is run, nothing unfolds without end, one line per fault."""
 
 import re
+from copy import deepcopy
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +30,7 @@ def read(path: Path) -> Any:
     Raises ConfigError, one line, where the file cannot be read, is no YAML or is not what a person writes.
     """
     try:
-        content = YAML(typ="safe", pure=True).load(path)
-        _unfolded(content, {}, set())
+        content = deepcopy(_loaded(path.read_bytes()))
     except FileNotFoundError:
         raise ConfigError(f"{path}: there is no such file; run from the project's folder") from None
     except OSError as error:
@@ -41,6 +42,14 @@ def read(path: Path) -> Any:
     except OverflowError:
         raise ConfigError(f"{path.name}: its aliases unfold to more than {LARGEST:,} values: a YAML bomb") from None
     return content
+
+
+@lru_cache(maxsize=8)
+def _loaded(content: bytes) -> Any:
+    """Return what the content of a file says; a run reads the same few files again and again, each time a second."""
+    found = YAML(typ="safe", pure=True).load(content)
+    _unfolded(found, {}, set())
+    return found
 
 
 def _unfolded(node: Any, known: dict[int, int], above: set[int]) -> int:

@@ -63,12 +63,21 @@ def _area(features: Array, targets: Array, groups: Array, seed: int) -> bootstra
     scores = unseen(estimator, projected.astype(np.float64), targets, groups, seed)
     if scores is None:
         return {"value": 0.5, "low": None, "high": None}
-    weights = bootstrap.by_group(groups, RESAMPLES, seed)
-    resampled = np.array([_weighted(targets, scores, weight) for weight in weights])
+    resampled = areas(targets, scores, bootstrap.by_group(groups, RESAMPLES, seed))
     return bootstrap.interval(float(roc_auc_score(targets, scores)), resampled, CONFIDENCE)
 
 
-def _weighted(targets: Array, scores: Array, weights: Array) -> float:
-    if min(weights[targets == side].sum() for side in (0, 1)) == 0:
-        return float("nan")
-    return float(roc_auc_score(targets, scores, sample_weight=weights))
+def areas(targets: Array, scores: Array, weights: Array) -> Array:
+    """Return the area under the curve for each row of `weights` float [R, N]; not a number without one of the sides.
+
+    It is the share of pairs, one of each side, that are in order, ties by half (Mann & Whitney, 1947): all rows at
+    once, where scikit-learn's roc_auc_score takes each for itself and a hundred times as long.
+    """
+    below, above = weights[:, targets == 0], weights[:, targets == 1]
+    order = np.argsort(scores[targets == 0])
+    ranked, wanted = scores[targets == 0][order], scores[targets == 1]
+    summed = np.concatenate([np.zeros((len(weights), 1)), below[:, order].cumsum(axis=1)], axis=1)
+    beaten = (summed[:, np.searchsorted(ranked, wanted, side)] for side in ("left", "right"))
+    with np.errstate(invalid="ignore"):
+        found: Array = (above * sum(beaten) / 2).sum(axis=1) / (below.sum(axis=1) * above.sum(axis=1))
+    return found
