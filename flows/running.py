@@ -73,11 +73,17 @@ def _run_one(name: str, wait_seconds: float) -> bool:
     except TransferError as error:
         console.failure(str(error))
     except Exception as error:
-        lacking = accidents.told(error)
-        console.failure(f"{name}: {lacking or _kept(name, error)}")
+        console.failure(f"{name}: {_silent(error) or accidents.told(error) or _kept(name, error)}")
     else:
         return True
     return False
+
+
+def _silent(error: Exception) -> str | None:
+    """Say what to do where no Prefect server answers at the address in the environment; null of another failure."""
+    if "Failed to reach API" not in str(error):
+        return None
+    return f"no Prefect server answers at PREFECT_API_URL={os.environ.get('PREFECT_API_URL')}; start it, or unset it"
 
 
 def _kept(name: str, error: Exception) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from tasks.errors import TransferError
 from tasks.stages import STAGES
 
-HEAVY = ["torch", "transformers", "timm", *(f"tasks.{stage}" for stage in STAGES)]
+HEAVY = ["torch", "transformers", "timm", "mlflow.pyfunc", *(f"tasks.{stage}" for stage in STAGES)]
 """What takes seconds to import, and is the same for every data set: the server that workers are forked from has it."""
 
 

@@ -305,6 +305,16 @@ def test_another_dvc_at_work(copy: Project) -> None:
 
 
 @pytest.mark.integration
+def test_a_prefect_server_that_does_not_answer(copy: Project) -> None:
+    copy.change("strengths: [0.1, 1.0]", "strengths: [0.5]")
+    before = results(copy)
+    said = told(copy, "run", code=1, PREFECT_API_URL="http://127.0.0.1:9/api").splitlines()
+    line = "no Prefect server answers at PREFECT_API_URL=http://127.0.0.1:9/api; start it, or unset it"
+    assert said == [f"error colours: {line}", "error colours: not finished; the reason stands above"]
+    assert results(copy) == before
+
+
+@pytest.mark.integration
 def test_a_second_run_is_told_of_the_first(copy: Project) -> None:
     copy.change("strengths: [0.1, 1.0]", "strengths: [0.5]")
     before = results(copy)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import write_picture, write_sound
+from sklearn.metrics import roc_auc_score
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from tasks.leaks import copies, giveaways, groups, names, permutation, telling, traces
@@ -153,6 +154,17 @@ def test_splits_with_hardly_any_group_are_not_judged() -> None:
     values, _, rows = features(0, 3.0)
     one_each = pd.Series(np.where(np.isin(np.arange(900), rows["test"]), "a", "b"))
     assert "fewer than 5 groups" in telling.look(values, one_each, rows, 0)[0].said
+
+
+def test_areas_are_those_of_scikit_learn_ties_and_resamples_without_a_side_too() -> None:
+    generator = np.random.default_rng(0)
+    targets, scores = generator.integers(0, 2, 60), generator.integers(0, 9, 60) / 8
+    weights = generator.integers(0, 3, (20, 60))
+    weights[0, targets == 1] = 0
+    found = telling.areas(targets, scores, weights)
+    assert np.isnan(found[0])
+    wanted = [roc_auc_score(targets, scores, sample_weight=weight) for weight in weights[1:]]
+    assert found[1:] == pytest.approx(wanted)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,8 @@ STAND_IN = """
 import os, time
 from tasks.errors import SourceError
 
+STAGES = ()
+
 def run(root, stage, name):
     if name == "slow":
         time.sleep(60)
@@ -44,13 +46,14 @@ if __name__ == "__main__":
 
 @pytest.fixture
 def code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of `tasks` whose stages are stand-ins, first on the path of every new process."""
+    """A copy of `tasks` whose stages are stand-ins, in the folder that every new process begins in."""
     (tmp_path / "tasks").mkdir()
     for name in ("__init__.py", "errors.py"):
         (tmp_path / "tasks" / name).write_text((REPOSITORY / "tasks" / name).read_text())
     (tmp_path / "tasks" / "stages.py").write_text(STAND_IN)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(REPOSITORY)]))
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    monkeypatch.chdir(tmp_path)
     return tmp_path
 
 

@@ -5,13 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from transformers import (
-    AutoModel,
-    AutoModelForAudioClassification,
-    HubertForSequenceClassification,
-    Wav2Vec2ForSequenceClassification,
-    WhisperForAudioClassification,
-)
+from transformers import AutoModel, AutoModelForAudioClassification
 
 from tasks.errors import BackboneError
 from tasks.modalities.filter_bank import FRAMES_A_SECOND
@@ -40,30 +34,26 @@ def _whisper(pretrained: Any, config: Any, seconds: int, directory: Path) -> Any
     _hears(seconds, encoder.config.max_source_positions // POSITIONS_A_SECOND, directory)
     config.max_source_positions = seconds * POSITIONS_A_SECOND
     config.classifier_proj_size, config.encoder_layerdrop = config.d_model, 0.0
-    model = WhisperForAudioClassification(config)
+    model = AutoModelForAudioClassification.from_config(config)
     tensors = dict(encoder.state_dict())
     tensors["embed_positions.weight"] = tensors["embed_positions.weight"][: config.max_source_positions]
     model.encoder.load_state_dict({name: tensors[name] for name in model.encoder.state_dict()})
     return _let_through(model)
 
 
-def _of_waves(stock: Any) -> Fit:
-    """Make the function for Wav2Vec2 or HuBERT, which hear any window.
+def _of_waves(pretrained: Any, config: Any, seconds: int, directory: Path) -> Any:
+    """Return Wav2Vec2 or HuBERT, which hear any window.
 
     What its pretraining left out or masked at random is switched off: changes of a training are declared, and what is
     frozen answers always alike. Dropout stays where blocks learn.
     """
-
-    def fit(pretrained: Any, config: Any, seconds: int, directory: Path) -> Any:
-        if getattr(config, "add_adapter", False):
-            raise BackboneError(f"{directory.name}: has adapters on its encoder (add_adapter); choose one without")
-        config.layerdrop, config.apply_spec_augment, config.use_weighted_layer_sum = 0.0, False, False
-        config.classifier_proj_size = config.hidden_size
-        model = stock(config)
-        model.base_model.load_state_dict(pretrained.state_dict())
-        return _let_through(model)
-
-    return fit
+    if getattr(config, "add_adapter", False):
+        raise BackboneError(f"{directory.name}: has adapters on its encoder (add_adapter); choose one without")
+    config.layerdrop, config.apply_spec_augment, config.use_weighted_layer_sum = 0.0, False, False
+    config.classifier_proj_size = config.hidden_size
+    model = AutoModelForAudioClassification.from_config(config)
+    model.base_model.load_state_dict(pretrained.state_dict())
+    return _let_through(model)
 
 
 def _spectrogram_transformer(pretrained: Any, config: Any, seconds: int, directory: Path) -> Any:
@@ -96,8 +86,8 @@ def _let_through(model: Any) -> Any:
 
 LISTENERS = {
     "whisper": Listener(AutoModel, _whisper),
-    "wav2vec2": Listener(AutoModel, _of_waves(Wav2Vec2ForSequenceClassification)),
-    "hubert": Listener(AutoModel, _of_waves(HubertForSequenceClassification)),
+    "wav2vec2": Listener(AutoModel, _of_waves),
+    "hubert": Listener(AutoModel, _of_waves),
     "audio-spectrogram-transformer": Listener(AutoModelForAudioClassification, _spectrogram_transformer),
 }
 """By the `model_type` of config.json."""
