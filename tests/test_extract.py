@@ -21,6 +21,8 @@ from tasks.workspace import FILES, Workspace, read_json, sha256_of, write_json
 
 Dataset = Callable[..., AnyDataset]
 SAMPLES = 11
+TOLERANCE = {"float32": 1e-5, "bfloat16": 2e-2}
+"""How far a feature may be moved by who else is in the batch, in lengths of its own (see tasks.neural.recall)."""
 
 
 @pytest.fixture
@@ -127,3 +129,38 @@ def test_real_features_tell_the_labels_apart(
         StandardScaler(), LogisticRegression(C=0.01 if name != "mandarin-tones" else 1.0, max_iter=500)
     )
     assert learnt.fit(features[~test], labels[~test]).score(features[test], labels[test]) > least
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(("name", "rows"), [("mandarin-tones", 120), ("movie-reviews", 120), ("solar-cells", 40)])
+def test_what_came_in_steps_is_answered_as_what_came_at_once(
+    small_raw: Callable[[str, int], Workspace], config: Config, name: str, rows: int
+) -> None:
+    """Whoever else is in the batch moves a feature by rounding, within TOLERANCE, and flips no prediction."""
+    from sklearn.linear_model import LogisticRegression
+
+    from tasks.preprocess import preprocess
+
+    workspace, declared = small_raw(name, rows), config.datasets[name]
+    manifest = workspace.raw / "manifest.parquet"
+    whole = pd.read_parquet(manifest)
+
+    def features(table: pd.DataFrame) -> "np.ndarray[Any, Any]":
+        table.to_parquet(manifest, index=False)
+        preprocess(declared, workspace)
+        extract(declared, workspace)
+        return load_file(workspace.features / "features.safetensors")["features"]
+
+    Store.of(workspace.root).path.unlink(missing_ok=True)
+    once = features(whole)
+    Store.of(workspace.root).path.unlink()
+    new = np.arange(len(whole)) % 20 == 7
+    features(whole[~new])
+    steps = features(whole)
+    assert workspace.counters("extract")["featurised"] == new.sum()
+    moved = np.linalg.norm(steps - once, axis=1) / np.linalg.norm(once, axis=1)
+    assert moved.max() < TOLERANCE[read_json(workspace.features / "features.json")["precision"]]
+    samples = pd.read_parquet(workspace.prepared / "samples.parquet")
+    test, labels = samples["split"] == "test", samples["label"].to_numpy().astype(str)
+    learnt = LogisticRegression(max_iter=500).fit(once[~test], labels[~test])
+    assert (learnt.predict(once[test]) == learnt.predict(steps[test])).all()

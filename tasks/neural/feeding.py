@@ -35,6 +35,10 @@ class Material:
         """What each train sample costs to compute."""
         return list(self.modality.lengths(Chosen(self.prepared, self.train)).tolist())
 
+    def example(self) -> Batch:
+        """Return a batch of one sample, to try a network with."""
+        return self.modality.collate([self.prepared[int(self.train[0])]], self.backbone)
+
     @cached_property
     def confidence(self) -> Array:
         """How sure the annotators were, float32, in prepared order."""

@@ -10,7 +10,7 @@ import torch
 
 from tasks.modalities import Arrays, Batch, Modality
 from tasks.modalities.shards import Chosen
-from tasks.neural import devices, memory
+from tasks.neural import devices, folding, memory
 from tasks.neural.networks import Network
 from tasks.objectives import Array
 from tasks.parallel import one_ahead
@@ -49,9 +49,12 @@ def compute(
     def make(places: Array) -> tuple[Array, Batch]:
         return places, modality.collate([prepared[int(row)] for row in rows[places]], backbone)
 
+    if len(batches) > 1:
+        folding.find(network, make(batches[0][:1])[1])
     made, room = one_ahead(make, batches), room or memory.Room(batch_size)
     # One autocast around all batches: it converts each weight once and remembers it.
-    with torch.inference_mode(), torch.autocast(device.type, dtype=torch.bfloat16, enabled=half):
+    autocast = torch.autocast(device.type, dtype=torch.bfloat16, enabled=half)
+    with torch.inference_mode(), folding.folded(network), autocast:
         for places, batch in track(made, shown or what, len(batches)):
             batch = enter(rows[places], batch) if enter else batch
             answers[places] = room.through(len(places), partial(_asked, ask, batch, device))

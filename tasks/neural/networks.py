@@ -14,6 +14,7 @@ from torch.nn import functional
 from tasks.errors import TrainingError
 from tasks.neural import architectures, convolutions, pooling, pretrained, processors
 from tasks.neural.entering import Entry
+from tasks.neural.folding import Pair
 from tasks.objectives import Array, Facts
 from tasks.schema import LearningRates
 from tasks.workspace import read_json
@@ -68,12 +69,15 @@ class Network(nn.Module):
     `dropout` is the share of features left out while it learns. `flips` name mirror images of a picture, over which
     and the picture itself it averages its outputs when it answers. `statistics_learn`: whether batch normalisation
     follows the batches it sees. `entry`: where it can be entered with what its frozen blocks gave; see trunk.
+    `foldable`: which convolutions can be made one with the normalisation behind, null where that is not known; see
+    folding.
     """
 
     dropout = 0.0
     flips: Sequence[str] = ()
     statistics_learn = False
     entry: Entry | None = None
+    foldable: list[Pair] | None = None
 
     def __init__(self, model: Any, modality: str, directory: Path, outputs: int) -> None:
         super().__init__()

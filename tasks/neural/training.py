@@ -13,7 +13,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from tasks import progress
 from tasks.errors import TrainingError
-from tasks.neural import devices, inference, memory, movement, optimizers
+from tasks.neural import devices, folding, inference, memory, movement, optimizers
 from tasks.neural.checkpoints import Checkpoints, State
 from tasks.neural.feeding import Material, Portion, batches, portions
 from tasks.neural.networks import Network
@@ -72,6 +72,7 @@ class Fitting:
         self.network, self.material, self.params, self.trunk = network, material, params, trunk
         self.device, self.half = devices.device(), devices.precision(params.precision) is torch.bfloat16
         network.to(self.device)
+        folding.find(network, material.example())
         self.learning = network.learning_tensors()
         self.criterion = material.objective.criterion(params.loss, material.targets[material.train], material.facts)
         groups = network.groups(params.learning_rates, params.optimizer.weight_decay)
@@ -120,9 +121,10 @@ class Fitting:
         self.network.train()
         fed = portions(self.material, self.params.batch_size, self.params.augment, self.params.seed, epoch)
         total = 0.0
-        for step, together in enumerate(batched(fed, self.params.accumulation), start=1):
-            total += self._step(together, f"epoch {epoch}, step {step}")
-            advance()
+        with folding.folded(self.network, frozen=True):
+            for step, together in enumerate(batched(fed, self.params.accumulation), start=1):
+                total += self._step(together, f"epoch {epoch}, step {step}")
+                advance()
         return total / len(self.material.train)
 
     def _unfreeze(self, epoch: int) -> None:

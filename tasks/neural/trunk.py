@@ -15,7 +15,7 @@ from torch import Tensor
 
 from tasks import versioning
 from tasks.modalities import Arrays, Batch
-from tasks.neural import devices, pooling
+from tasks.neural import devices, folding, pooling
 from tasks.neural.entering import MAP, Entry
 from tasks.neural.feeding import Material
 from tasks.neural.networks import Network
@@ -86,6 +86,7 @@ class Trunk:
         self._lengths = material.modality.lengths(material.prepared)
         self._dtype, self._bytes, self._waiting = self._precision, 0.0, dict[Key, Arrays]()
         self._entry = network.to(self._device).entry = Entry(network.trunk, network.blocks, frozen)
+        folding.find(network, material.example())
 
     def enter(self, rows: Array, inputs: Batch, variants: Tensor | None = None) -> Batch:
         """Return the `inputs` of these rows with `hidden` [B, ...] among them; `variants` int64 [B], null: none."""
@@ -119,7 +120,7 @@ class Trunk:
         if "attention_mask" in one:
             one = {name: tensor[:, : int(one["attention_mask"].sum())] for name, tensor in one.items()}
         moved = {name: tensor.to(self._device) for name, tensor in one.items()}
-        with torch.no_grad(), self._autocast():
+        with torch.no_grad(), folding.folded(self.network, frozen=True), self._autocast():
             hidden = self._entry.reached(lambda: self.network.features(**moved))[0]
         self._dtype = hidden.dtype
         kept = hidden.to(self._precision).contiguous().cpu()
@@ -146,7 +147,7 @@ class Trunk:
         self.network.eval()
         try:
             states = [self._computed(inputs, place)[NAME] for place in range(len(rows))]
-            with torch.no_grad(), self._autocast():
+            with torch.no_grad(), folding.folded(self.network, frozen=True), self._autocast():
                 whole, entered = (
                     self.network.features(**{name: tensor.to(self._device) for name, tensor in batch.items()})
                     for batch in (inputs, {**inputs, NAME: self._joined(states)})
