@@ -23,17 +23,17 @@ TOLERANCE = 1e-3
 Pair = tuple[nn.Conv2d, _BatchNorm]
 
 
-def find(network: "Network", example: Batch) -> None:
+def find(network: "Network", example: Callable[[], Batch]) -> None:
     """Let `network.foldable` tell which convolutions feed a batch normalisation and nothing else, unless it does.
 
-    The network is watched while it answers `example`, and must answer alike once they are folded.
+    The network is watched while it answers a batch, `example`, and must answer alike once they are folded.
     """
     if network.foldable is not None:
         return
     mode, network.foldable = network.training, []
     if any(isinstance(module, _BatchNorm) for module in network.modules()):
         device = next(network.parameters()).device
-        ask = partial(network.features, **{name: tensor.to(device) for name, tensor in example.items()})
+        ask = partial(network.features, **{name: tensor.to(device) for name, tensor in example().items()})
         with torch.no_grad(), torch.autocast(device.type, enabled=False):
             network.eval()
             network.foldable, whole = _watched(network, ask)

@@ -50,7 +50,7 @@ def compute(
         return places, modality.collate([prepared[int(row)] for row in rows[places]], backbone)
 
     if len(batches) > 1:
-        folding.find(network, make(batches[0][:1])[1])
+        folding.find(network, lambda: make(batches[0][:1])[1])
     made, room = one_ahead(make, batches), room or memory.Room(batch_size)
     # One autocast around all batches: it converts each weight once and remembers it.
     autocast = torch.autocast(device.type, dtype=torch.bfloat16, enabled=half)

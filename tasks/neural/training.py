@@ -72,7 +72,7 @@ class Fitting:
         self.network, self.material, self.params, self.trunk = network, material, params, trunk
         self.device, self.half = devices.device(), devices.precision(params.precision) is torch.bfloat16
         network.to(self.device)
-        folding.find(network, material.example())
+        folding.find(network, material.example)
         self.learning = network.learning_tensors()
         self.criterion = material.objective.criterion(params.loss, material.targets[material.train], material.facts)
         groups = network.groups(params.learning_rates, params.optimizer.weight_decay)

@@ -86,7 +86,7 @@ class Trunk:
         self._lengths = material.modality.lengths(material.prepared)
         self._dtype, self._bytes, self._waiting = self._precision, 0.0, dict[Key, Arrays]()
         self._entry = network.to(self._device).entry = Entry(network.trunk, network.blocks, frozen)
-        folding.find(network, material.example())
+        folding.find(network, material.example)
 
     def enter(self, rows: Array, inputs: Batch, variants: Tensor | None = None) -> Batch:
         """Return the `inputs` of these rows with `hidden` [B, ...] among them; `variants` int64 [B], null: none."""
