@@ -75,6 +75,7 @@ def write(root: Path, plan: Plan, docs: Path) -> None:
     """Write what is measured so far: the numbers, the page's tables and, where it has a place for it, the README's."""
     folders = {name: sets.export(root, name, suite) for name, suite in plan.suites.items()}
     found = results.gather(root, plan, folders) | {"scale": scale.kept(root)}
+    docs.mkdir(parents=True, exist_ok=True)
     write_json(docs / "performance.json", found)
     text = "\n\n".join([page.tables(found), scale.told(found["scale"])])
     page.put(docs / "performance.md", text)

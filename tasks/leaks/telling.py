@@ -71,7 +71,7 @@ def areas(targets: Array, scores: Array, weights: Array) -> Array:
     """Return the area under the curve for each row of `weights` float [R, N]; not a number without one of the sides.
 
     It is the share of pairs, one of each side, that are in order, ties by half (Mann & Whitney, 1947): all rows at
-    once, where scikit-learn's roc_auc_score takes each for itself and a hundred times as long.
+    once, where scikit-learn's roc_auc_score takes each for itself and fifty times as long.
     """
     below, above = weights[:, targets == 0], weights[:, targets == 1]
     order = np.argsort(scores[targets == 0])
