@@ -190,6 +190,29 @@ def show(name: Annotated[str, typer.Argument(metavar="NAME[@ALIAS|@VERSION]")]) 
 
 
 @app.command()
+def promote(
+    name: Annotated[str, typer.Argument(metavar="DATASET")],
+    version: Annotated[str, typer.Argument(metavar="VERSION", help="A number, or an alias: challenger.")],
+    because: Annotated[str, typer.Option(help="Why; it is kept with the version.")],
+) -> None:
+    """Make a registered version champion, whatever the gate said."""
+    from flows import promoting
+
+    promoting.promote(Path.cwd(), name, version, because)
+
+
+@app.command()
+def rollback(
+    name: Annotated[str, typer.Argument(metavar="DATASET")],
+    because: Annotated[str, typer.Option(help="Why; it is kept with the version.")],
+) -> None:
+    """Give the champion before this one its place back; the gate will not let the other return by itself."""
+    from flows import promoting
+
+    promoting.rollback(Path.cwd(), name, because)
+
+
+@app.command()
 def ui(port: Annotated[int, typer.Option(min=1, max=65535)] = 5000) -> None:
     """Serve the MLflow pages on 127.0.0.1 until Ctrl-C."""
     from flows import asking
