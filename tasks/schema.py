@@ -545,8 +545,9 @@ class Gate(Section):
 
 
 class Register(Section):
-    """How a model enters the registry."""
+    """How a model enters the registry. `keep`: of versions without an alias the newest that `transfer clean` leaves."""
 
+    keep: Annotated[int, Field(ge=0)]
     gate: Gate
 
 

@@ -54,6 +54,7 @@ datasets:
       errors_shown: 5
       explained: 3
     register:
+      keep: 0
       gate:
         margin: 0.0
         certainty: 0.8
