@@ -42,7 +42,9 @@ def _models(project: Project, known: Registered) -> Holding:
         Spare(old.folder, f"{old.name} {old.number}", "versions neither champion nor challenger", old.name)
         for old in known.old
     ]
-    found = holding(project, "registered models", [home], spares, "champions, challengers and as many more as register.keep says")
+    found = holding(
+        project, "registered models", [home], spares, "champions, challengers and as many more as register.keep says"
+    )
     going = [old for old, spare in zip(known.old, spares, strict=True) if project.free(spare)]
     return found._replace(release=partial(_retire, project.root, found.release, going))
 
