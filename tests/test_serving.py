@@ -175,7 +175,7 @@ def test_beyond_this_machine_it_does_not_start_without_a_token(
     monkeypatch.setattr("flows.serving.config.load", lambda root: None)
     monkeypatch.setattr("flows.serving.config.dataset", lambda *_: None)
     for host in ("0.0.0.0", "::", "example.org"):  # noqa: S104 - that is what is refused
-        with pytest.raises(ConfigError, match="set TRANSFER_TOKEN to a secret, or serve on 127.0.0.1"):
+        with pytest.raises(ConfigError, match=r"set TRANSFER_TOKEN to a secret, or serve on 127\.0\.0\.1"):
             serving.serve(root, NAME, host, 8000, 1, 1.0, 1.0)
 
 
