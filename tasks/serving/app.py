@@ -7,7 +7,9 @@ from typing import Annotated, Any
 
 import pandas as pd
 from fastapi import FastAPI, File, Request, UploadFile
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
+from starlette.exceptions import HTTPException
 
 from tasks.records import tracking
 from tasks.serving import asked, page
@@ -73,6 +75,15 @@ def service(holder: Holder, limits: Limits, token: str | None) -> Guard:
     async def wrongly_asked(_: Request, error: WronglyAsked) -> JSONResponse:
         return JSONResponse({"error": str(error)}, 400)
 
+    @app.exception_handler(HTTPException)
+    async def not_to_be_answered(_: Request, error: HTTPException) -> JSONResponse:
+        return JSONResponse({"error": error.detail}, error.status_code, headers=error.headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def no_files(_: Request, error: RequestValidationError) -> JSONResponse:
+        told = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        return JSONResponse({"error": told}, 422)
+
     @app.exception_handler(BusyError)
     async def busy(_: Request, error: BusyError) -> JSONResponse:
         return JSONResponse({"error": str(error)}, 503, headers={"Retry-After": "1"})
@@ -115,7 +126,8 @@ def _as_text(content: bytes) -> str:
 
 def _records(answers: pd.DataFrame) -> list[dict[str, Any]]:
     """Return a mapping per row; null where a refused row has no answer."""
-    return list(answers.astype(object).where(answers.notna(), None).to_dict("records"))
+    rows: list[Any] = answers.astype(object).where(answers.notna(), None).to_dict("records")
+    return rows
 
 
 def _body(holder: Holder) -> dict[str, Any]:

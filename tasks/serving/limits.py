@@ -5,16 +5,14 @@ import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from starlette.exceptions import HTTPException
+
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 OPEN = ("/health", "/ping")
 """What is answered without a token: that somebody is there."""
-
-
-class TooLargeError(Exception):
-    """A body goes beyond the limit."""
 
 
 class Guard:
@@ -36,32 +34,23 @@ class Guard:
             return
         length = headers.get(b"content-length", b"0")
         if length.isdigit() and int(length) > self._most:
-            await self._too_large(send)
+            await _refuse(send, 413, self._too_large)
             return
-        await self._counted(scope, receive, send)
+        await self._app(scope, self._counted(receive), send)
 
-    async def _counted(self, scope: Message, receive: Receive, send: Send) -> None:
+    def _counted(self, receive: Receive) -> Receive:
         """Count what arrives: who sends in pieces says no length beforehand."""
-        taken, begun = 0, False
+        taken = 0
 
         async def counted() -> Message:
             nonlocal taken
             message = await receive()
             taken += len(message.get("body", b""))
             if taken > self._most:
-                raise TooLargeError
+                raise HTTPException(413, self._too_large)
             return message
 
-        async def sent(message: Message) -> None:
-            nonlocal begun
-            begun = True
-            await send(message)
-
-        try:
-            await self._app(scope, counted, sent)
-        except TooLargeError:
-            if not begun:
-                await self._too_large(send)
+        return counted
 
     def _known(self, path: str, headers: dict[bytes, bytes]) -> bool:
         if self._token is None or path in OPEN:
@@ -69,8 +58,9 @@ class Guard:
         given = headers.get(b"authorization", b"")
         return hmac.compare_digest(given, f"Bearer {self._token}".encode())
 
-    async def _too_large(self, send: Send) -> None:
-        await _refuse(send, 413, f"the body is larger than {self._most / 2**20:g} MiB; ask in several requests")
+    @property
+    def _too_large(self) -> str:
+        return f"the body is larger than {self._most / 2**20:g} MiB; ask in several requests"
 
 
 async def _refuse(send: Send, status: int, reason: str, more: tuple[tuple[bytes, bytes], ...] = ()) -> None:
