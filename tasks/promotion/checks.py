@@ -85,7 +85,7 @@ def _classes(duel: Duel, gate: Gate, now: Array, held: Array) -> Check:
     falls = {label: fall for label, fall in falls.items() if np.isfinite(fall)}
     label, fall = max(falls.items(), key=lambda item: item[1])
     change = f"falls by {fall:.3f}" if fall > 0 else f"rises by {-fall:.3f}"
-    told = f"the recall of {label!r} {change}, the least of all classes; {gate.class_fall:g} may be lost"
+    told = f"the recall of {label!r} {change}, no other class loses more; {gate.class_fall:g} may be lost"
     return Check("classes", fall <= gate.class_fall, told, rounded({"falls": falls, "most": gate.class_fall}))
 
 
