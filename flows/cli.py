@@ -190,6 +190,44 @@ def show(name: Annotated[str, typer.Argument(metavar="NAME[@ALIAS|@VERSION]")]) 
 
 
 @app.command()
+def promote(
+    name: Annotated[str, typer.Argument(metavar="DATASET")],
+    version: Annotated[str, typer.Argument(metavar="VERSION", help="A number, or an alias: challenger.")],
+    because: Annotated[str, typer.Option(help="Why; it is kept with the version.")],
+) -> None:
+    """Make a registered version champion, whatever the gate said."""
+    from flows import promoting
+
+    promoting.promote(Path.cwd(), name, version, because)
+
+
+@app.command()
+def rollback(
+    name: Annotated[str, typer.Argument(metavar="DATASET")],
+    because: Annotated[str, typer.Option(help="Why; it is kept with the version.")],
+) -> None:
+    """Give the champion before this one its place back; the gate will not let the other return by itself."""
+    from flows import promoting
+
+    promoting.rollback(Path.cwd(), name, because)
+
+
+@app.command()
+def serve(
+    name: Annotated[str, typer.Argument(metavar="NAME[@ALIAS|@VERSION]")],
+    host: Annotated[str, typer.Option(help="Beyond 127.0.0.1 a token must be set: TRANSFER_TOKEN.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
+    rows: Annotated[int, typer.Option(min=1, help="Rows that may be asked at once.")] = 256,
+    mebibytes: Annotated[float, typer.Option(min=0.001, help="What a request's body may have.")] = 32.0,
+    seconds: Annotated[float, typer.Option(min=0.1, help="How long a request may take.")] = 60.0,
+) -> None:
+    """Let a registered version answer over HTTP until Ctrl-C; a new champion takes over without a pause."""
+    from flows import serving
+
+    serving.serve(Path.cwd(), name, host, port, rows, mebibytes, seconds)
+
+
+@app.command()
 def ui(port: Annotated[int, typer.Option(min=1, max=65535)] = 5000) -> None:
     """Serve the MLflow pages on 127.0.0.1 until Ctrl-C."""
     from flows import asking

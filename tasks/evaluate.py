@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from tasks import objectives
-from tasks.errors import ConfigError
-from tasks.evaluation import bootstrap, explanations, saved
+from tasks.evaluation import explanations, resampling, saved
 from tasks.evaluation.comparison import Outputs, Trial
 from tasks.evaluation.findings import Findings
 from tasks.evaluation.saved import Saved
@@ -79,25 +78,10 @@ def _trial(params: AnyDataset, prepared: Prepared, rows: Rows, facts: objectives
         facts=facts,
         validation=learns.targets(labels.iloc[rows["validation"]], facts),
         test=learns.targets(labels.iloc[rows["test"]], facts),
-        weights=_weights(params, prepared, rows["test"]),
+        weights=resampling.weights(params, prepared.samples.iloc[rows["test"]]),
         confidence=settings.bootstrap.confidence,
         metric=settings.metric,
     )
-
-
-def _weights(params: AnyDataset, prepared: Prepared, test: Array) -> Array:
-    """Draw the resamples of the test split, int32 [R, T]; a sample without a group is one by itself."""
-    settings = params.evaluate.bootstrap
-    if settings.by == "sample":
-        return bootstrap.by_sample(len(test), settings.resamples, params.seed)
-    samples = prepared.samples.iloc[test]
-    if samples["group"].isna().all():
-        raise ConfigError(
-            f"datasets.{params.name}.evaluate.bootstrap.by: group, but no sample of the test split has one; "
-            "write sample"
-        )
-    groups = np.where(samples["group"].isna(), "sample " + samples["id"], "group " + samples["group"])
-    return bootstrap.by_group(groups.astype(str), settings.resamples, params.seed)
 
 
 def _outputs(

@@ -8,9 +8,12 @@ import pandas as pd
 from tasks.errors import RegistryError
 from tasks.modalities.reading import content
 from tasks.predict import Predictor
-from tasks.records import enrolment, gate, journal, lineage, registry, tracking
+from tasks.promotion import gate
+from tasks.promotion.gate import Decision
+from tasks.promotion.reign import raw_rows
+from tasks.records import enrolment, journal, lineage, registry, throne, tracking
 from tasks.records.enrolment import Entry
-from tasks.records.registry import CHALLENGER, CHAMPION, Version
+from tasks.records.registry import CHAMPION, Version
 from tasks.schema import AnyDataset
 from tasks.versioning import LOCK
 from tasks.workspace import Workspace, read_json, sha256_of, write_json
@@ -24,23 +27,22 @@ def register(params: AnyDataset, workspace: Workspace) -> Path:
     """Register the best training of the evaluation as an MLflow model; write registration.json.
 
     A model that is registered already gets no second version. The first one is champion; another takes its place
-    if its main metric on the same test samples is higher by more than `gate.margin`, else it is challenger.
-    Raises RegistryError where MLflow cannot be reached; the next run registers then.
+    if it passes the gate (tasks.promotion), else it is challenger. Raises RegistryError where MLflow cannot be
+    reached; the next run registers then.
     """
     metrics = _metrics(workspace)
     training, metric = metrics["best"], metrics["metric"]
     measured = metrics["trainings"][training]["test"][metric]
     model, run = workspace.model(training), _run(workspace, training)
     test = _test_outputs(workspace, training)
-    tags = _tags(params, run, training, metric, measured)
+    tags = _tags(params, run, training, metric, measured) | {gate.REFUSED: str(gate.refused_share(workspace))}
     version = enrolment.enter(workspace.root, params.name, run, _entry(workspace, model, test, tags))
-    alias, decision = _decide(params, workspace, model, test, version)
-    enrolment.award(workspace.root, params.name, version["version"], alias, decision)
+    decision = _decided(params, workspace, model, test, version)
     tracking.finish(workspace.root)
     content = {"training": training, "model_digest": journal.model_digest(model), "metric": metric}
     with workspace.replacing(workspace.registration) as folder:
         write_json(folder / "registration.json", content | {"value": measured["value"]})
-    workspace.record("register", _counted(params, version, alias, decision))
+    workspace.record("register", _counted(params, version, decision))
     return workspace.registration
 
 
@@ -88,34 +90,41 @@ def _tags(params: AnyDataset, run: journal.Run, training: str, metric: str, meas
 
 def _entry(workspace: Workspace, model: Path, test: pd.DataFrame, tags: dict[str, str]) -> Entry:
     """Put together what is registered; the first test sample serves as the example."""
-    (row,) = gate.raw_rows(workspace, test["id"].head(1).tolist())
+    (row,) = raw_rows(workspace, test["id"].head(1).tolist())
     sample = content(workspace.raw, row)
     question = pd.DataFrame({"text" if isinstance(sample, str) else "content": [sample]})
     answer = Predictor.load(model).answer([sample])
-    return Entry(model, test.drop(columns="label"), question, answer, tags)
+    samples = pd.read_parquet(workspace.prepared / "samples.parquet", columns=["id", "split"])
+    learnt = samples.loc[samples["split"] != "test", ["id"]]
+    return Entry(model, test.drop(columns="label"), learnt, question, answer, tags)
+
+
+def _decided(params: AnyDataset, workspace: Workspace, model: Path, test: pd.DataFrame, version: Version) -> Decision:
+    """Decide which alias the version gets, and give it; again, where another champion came meanwhile."""
+    while True:
+        held = throne.holder(registry.versions(workspace.root, params.name))
+        decision = _decide(params, workspace, model, test, version, held)
+        against = held["version"] if held else None
+        if throne.award(workspace.root, params.name, version, decision.numbers(), against):
+            return decision
 
 
 def _decide(
-    params: AnyDataset, workspace: Workspace, model: Path, test: pd.DataFrame, version: Version
-) -> tuple[str, str]:
-    """Return the alias the version deserves, and why."""
-    held = [one for one in registry.versions(workspace.root, params.name) if CHAMPION in one["aliases"]]
-    if not held:
-        return CHAMPION, "it is the first one"
-    if held[0]["version"] == version["version"]:
-        return CHAMPION, str(version.get(registry.DECISION, "it was champion already"))
-    package = registry.package_directory(workspace.root, held[0])
-    verdict = gate.judge(params, workspace, model, test, package)
-    reason = f"{verdict.reason}; the champion was version {held[0]['version']}"
-    return (CHAMPION if verdict.better else CHALLENGER), reason
+    params: AnyDataset, workspace: Workspace, model: Path, test: pd.DataFrame, version: Version, held: Version | None
+) -> Decision:
+    if held is None:
+        return gate.FIRST
+    if held["version"] == version["version"]:
+        return gate.FIRST._replace(reason=str(version.get(registry.DECISION, "it was champion already")))
+    return gate.judge(params, workspace, model, test, version, held)
 
 
-def _counted(params: AnyDataset, version: Version, alias: str, decision: str) -> dict[str, Any]:
-    told = f"{params.name} version {version['version']}, {alias}"
+def _counted(params: AnyDataset, version: Version, decision: Decision) -> dict[str, Any]:
+    told = f"{params.name} version {version['version']}, {decision.alias}"
     return {
-        "said": f"{told}: {decision}",
+        "said": f"{told}: {decision.reason}",
         "version": int(version["version"]),
-        "alias": alias,
-        "champion": alias == CHAMPION,
+        "champion": decision.alias == CHAMPION,
         "run_id": version["run_id"],
+        **decision.numbers(),
     }

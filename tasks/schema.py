@@ -518,15 +518,36 @@ class Evaluate(Section):
     explained: Annotated[int, Field(ge=0)]
 
 
+class Drift(Section):
+    """How far what came since the champion learnt may differ from what it learnt from; null: told, but stops nothing.
+
+    `features`: the area under the curve by which they are surely told apart, 0.5 by chance. `labels`: half the sum of
+    the differences of their shares. `refused`: by how much the share of refused samples may have risen.
+    """
+
+    features: Annotated[float, Field(ge=0.5, le=1)] | None
+    labels: Annotated[float, Field(ge=0, le=1)] | None
+    refused: Annotated[float, Field(ge=0, le=1)] | None
+
+
 class Gate(Section):
-    """A later version becomes champion only if its metric on the same test samples is higher by `margin`."""
+    """What a later version must pass, on the same test samples, to become champion.
+
+    Its main metric is higher by more than `margin`, and so in the share `certainty` of the resamples. Of classes:
+    `class_fall` is what the recall of any may lose, `calibration_rise` what the calibration error may gain.
+    """
 
     margin: Annotated[float, Field(ge=0)]
+    certainty: Annotated[float, Field(ge=0, lt=1)]
+    class_fall: Annotated[float, Field(ge=0, le=1)]
+    calibration_rise: Annotated[float, Field(ge=0, le=1)]
+    drift: Drift
 
 
 class Register(Section):
-    """How a model enters the registry."""
+    """How a model enters the registry. `keep`: of versions without an alias the newest that `transfer clean` leaves."""
 
+    keep: Annotated[int, Field(ge=0)]
     gate: Gate
 
 

@@ -53,7 +53,14 @@ datasets:
       bootstrap: {resamples: 100, confidence: 0.95, by: sample}
       errors_shown: 5
       explained: 3
-    register: {gate: {margin: 0.0}}
+    register:
+      keep: 0
+      gate:
+        margin: 0.0
+        certainty: 0.8
+        class_fall: 0.1
+        calibration_rise: 0.05
+        drift: {features: 0.9, labels: 0.3, refused: 0.1}
 trainings:
   colours-head: &head
     dataset: colours

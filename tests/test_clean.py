@@ -243,7 +243,8 @@ def registry(root: Path) -> Path:
 
 
 def test_only_versions_without_alias_that_are_not_current_go(registry: Path) -> None:
-    known = retirement.registered(registry)
+    assert retirement.registered(registry, {"colours": 1}).old == []
+    known = retirement.registered(registry, {})
     assert [(old.name, old.number) for old in known.old] == [("colours", "2")]
     needed = {f"{f'{place}{number}' * 16}.dir" for place in "df" for number in (1, 3, 4)}
     assert {md5 for md5 in known.data if md5.endswith(".dir")} == needed
@@ -254,7 +255,7 @@ def test_only_versions_without_alias_that_are_not_current_go(registry: Path) -> 
         assert {one.version for one in client.search_model_versions("name = 'colours'")} == {1, 3, 4}
         experiment = client.get_experiment_by_name("colours").experiment_id
         assert len(client.search_logged_models([experiment])) == 3
-    assert retirement.registered(registry).old == []
+    assert retirement.registered(registry, {}).old == []
     assert len(list((registry / ".local/artifacts/colours/models").iterdir())) == 3
 
 
@@ -262,14 +263,14 @@ def test_a_version_of_a_data_set_that_is_worked_on_stays(registry: Path) -> None
     found = survey.survey(registry, frozenset({"colours"}), None)
     (models,) = [one for one in found if one.what == "registered models"]
     assert models.why == "kept while colours is worked on" and free(models) == 0
-    assert len(retirement.registered(registry).old) == 1
+    assert len(retirement.registered(registry, {}).old) == 1
 
 
 def test_a_version_whose_files_lie_elsewhere_stays(registry: Path) -> None:
     with tracking.connected(registry) as client:
         run = client.create_run(client.get_experiment_by_name("colours").experiment_id).info.run_id
         client.create_model_version("colours", "/elsewhere/model", run, {"data_md5": "e" * 32})
-    known = retirement.registered(registry)
+    known = retirement.registered(registry, {})
     assert [old.number for old in known.old] == ["2"] and "e" * 32 in known.data
 
 

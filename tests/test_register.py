@@ -23,6 +23,7 @@ from tasks.schema import AnyDataset
 from tasks.workspace import Workspace, file_hashes, read_json
 
 NAME = "colours"
+LENIENT = {"register_.gate.certainty": 0.5, "register_.gate.calibration_rise": 1.0, "register_.gate.class_fall": 1.0}
 TRAINING = "colours-head"
 TEXTS = [f"red {number}" for number in range(10)]
 MORE_TEXTS = [f"blue {number}" for number in range(10)]
@@ -30,7 +31,7 @@ MORE_TEXTS = [f"blue {number}" for number in range(10)]
 
 @pytest.fixture
 def params(tiny_dataset: Callable[..., AnyDataset]) -> AnyDataset:
-    return tiny_dataset("movie-reviews", {"name": NAME})
+    return tiny_dataset("movie-reviews", {"name": NAME, **LENIENT})
 
 
 @pytest.fixture
@@ -92,7 +93,7 @@ def test_the_same_model_gets_no_second_version(params: AnyDataset, workspace: Wo
 def test_only_a_better_model_becomes_champion(
     tiny_dataset: Callable[..., AnyDataset], workspace: Workspace, right: int, margin: float, expected: Any
 ) -> None:
-    params = tiny_dataset("movie-reviews", {"name": NAME, "register_.gate.margin": margin})
+    params = tiny_dataset("movie-reviews", {"name": NAME, **LENIENT, "register_.gate.margin": margin})
     learn(workspace, "first", 7)
     register(params, workspace)
     learn(workspace, "second", right)
@@ -110,10 +111,10 @@ def test_on_other_test_samples_the_champion_answers_again(params: AnyDataset, wo
     really = (champion.answer(MORE_TEXTS)["answer"] == manifest["label"]).mean()
     register(params, workspace)
     decision = registry.describe(workspace.root, NAME, "2")["decision"]
-    assert f"against the champion's {really:.4f}" in decision
+    assert f"accuracy 0.9000 against {really:.4f} on the same 10 test samples" in decision
 
 
-def test_a_label_the_champion_never_learnt_ends_its_reign(params: AnyDataset, workspace: Workspace) -> None:
+def test_a_model_of_other_labels_takes_no_place_by_itself(params: AnyDataset, workspace: Workspace) -> None:
     learn(workspace, "first", 10)
     register(params, workspace)
     learn(workspace, "second", 5)
@@ -122,8 +123,9 @@ def test_a_label_the_champion_never_learnt_ends_its_reign(params: AnyDataset, wo
     table = workspace.evaluation / "predictions" / f"{TRAINING}.parquet"
     pd.read_parquet(table).replace({"label": {"cold": "chilly"}}).to_parquet(table)
     register(params, workspace)
-    assert told(workspace) == {"1": [], "2": ["champion"]}
-    assert "'chilly'" in registry.describe(workspace.root, NAME, "2")["decision"]
+    assert told(workspace) == {"1": ["champion"], "2": ["challenger"]}
+    decision = registry.describe(workspace.root, NAME, "2")["decision"]
+    assert decision.startswith("it knows other labels than the champion: also chilly and not cold; ")
 
 
 def test_a_challenger_that_wins_later_is_challenger_no_more(params: AnyDataset, workspace: Workspace) -> None:

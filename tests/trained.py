@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from project import WORDS, backbone
+from safetensors.numpy import save_file
 
 from tasks.objectives import classification
 from tasks.workspace import Workspace, file_hashes, write_json
@@ -64,6 +65,7 @@ def write_raw(workspace: Workspace, texts: list[str]) -> pd.DataFrame:
             "path": pd.Series([None] * len(texts), dtype="str"),
             "text": texts,
             "label": [LABELS[row % 2] for row in range(len(texts))],
+            "group": pd.Series([None] * len(texts), dtype="str"),
             "split": "test",
             "name": [f"row {row}" for row in range(len(texts))],
             "confidence": 1.0,
@@ -71,7 +73,17 @@ def write_raw(workspace: Workspace, texts: list[str]) -> pd.DataFrame:
     )
     workspace.raw.mkdir(parents=True, exist_ok=True)
     manifest.to_parquet(workspace.raw / "manifest.parquet", index=False)
+    write_features(workspace, manifest)
     return manifest
+
+
+def write_features(workspace: Workspace, samples: pd.DataFrame) -> None:
+    """Write these samples as prepared, with random features."""
+    workspace.prepared.mkdir(exist_ok=True)
+    samples[["id", "label", "group", "split"]].to_parquet(workspace.prepared / "samples.parquet", index=False)
+    features = np.random.default_rng(0).normal(size=(len(samples), 4)).astype(np.float32)
+    workspace.features.mkdir(exist_ok=True)
+    save_file({"features": features}, workspace.features / "features.safetensors")
 
 
 def write_evaluation(workspace: Workspace, training: str, manifest: pd.DataFrame, right: int) -> None:

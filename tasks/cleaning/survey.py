@@ -27,7 +27,8 @@ def data_sets(root: Path) -> list[str]:
 def survey(root: Path, busy: frozenset[str], store: float | None) -> list[Holding]:
     """Return the kinds of things that take up space, the largest first; `store`: GiB the store may keep (null: all)."""
     project = Project(root, config.load(root), busy)
-    known = retirement.registered(root)
+    keep = {name: dataset.register_.keep for name, dataset in project.params.datasets.items()}
+    known = retirement.registered(root, keep)
     found = [kind(project) for kind in places.KINDS]
     found += [places.backbones(project, known.backbones), _models(project, known), _copies(project, known)]
     found += [_store(project, store), *_cache(project, known)]
@@ -41,7 +42,9 @@ def _models(project: Project, known: Registered) -> Holding:
         Spare(old.folder, f"{old.name} {old.number}", "versions neither champion nor challenger", old.name)
         for old in known.old
     ]
-    found = holding(project, "registered models", [home], spares, "champions and challengers")
+    found = holding(
+        project, "registered models", [home], spares, "champions, challengers and as many more as register.keep says"
+    )
     going = [old for old, spare in zip(known.old, spares, strict=True) if project.free(spare)]
     return found._replace(release=partial(_retire, project.root, found.release, going))
 

@@ -42,20 +42,21 @@ def _compare(features: Array, groups: "pd.Series[Any]", train: Array, other: Arr
     several = numbered(groups.iloc[rows])
     if min(len(np.unique(several[targets == side])) for side in (0, 1)) < LEAST:
         return clean(check, f"not looked at: {split} or train has fewer than {LEAST} groups")
-    area = _area(features[rows], targets, several, seed)
-    told = f"told by the features with an area under the curve of {area['value']:.2f}"
-    interval = f"({area['low']:.2f} to {area['high']:.2f}; by chance 0.50)"
-    low = area["low"]
+    found = area(features[rows], targets, several, seed)
+    told = f"told by the features with an area under the curve of {found['value']:.2f}"
+    interval = f"({found['low']:.2f} to {found['high']:.2f}; by chance 0.50)"
+    low = found["low"]
     if low is None or low <= 0.5 + MARGIN:
         return clean(check, f"{told} {interval}")
     why = f"{split} differs from what is learnt from: another source, camera, time or speaker?"
     return reported(check, 1, f"{told} {interval}: {why}", [])
 
 
-def _area(features: Array, targets: Array, groups: Array, seed: int) -> bootstrap.Interval:
-    """Return the area under the curve of unseen samples, with an interval of resampled groups.
+def area(features: Array, targets: Array, groups: Array, seed: int) -> bootstrap.Interval:
+    """Return how well unseen samples of two sides (targets 0 and 1) are told apart, as an area under the ROC curve.
 
-    The principal components are those of all samples: they know of no split.
+    Its interval is that of resampled groups; low and high are null where a side has but one group. The principal
+    components are those of all samples: they know of no split.
     """
     components = min(DIRECTIONS, features.shape[1], len(features) // 2)
     projected = make_pipeline(StandardScaler(), PCA(components, random_state=seed)).fit_transform(features)

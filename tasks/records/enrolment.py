@@ -6,22 +6,24 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tasks.records import packaging, tracking
 from tasks.records.journal import Run, model_digest
-from tasks.records.registry import CHALLENGER, CHAMPION, DECISION, DIGEST, Version, listed
+from tasks.records.registry import DIGEST, Version, listed
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from tasks.records.tracking import MlflowClient
 
-PREDICTIONS = "predictions.parquet"
-"""What the version answered for the test samples of its time: id and outputs."""
+PREDICTIONS, LEARNT = "predictions.parquet", "learnt.parquet"
+"""In the package of a version: what it answered for the test samples of its time (id and outputs), and the ids of the
+samples that its training saw, to learn from or to choose by."""
 
 
 class Entry(NamedTuple):
-    """What a version is made of: a model directory, its test predictions, a question and its answer, and tags."""
+    """What a version is made of: model directory, test predictions, what it learnt from, question, answer, tags."""
 
     model: Path
     predictions: "pd.DataFrame"
+    learnt: "pd.DataFrame"
     question: "pd.DataFrame"
     answer: "pd.DataFrame"
     tags: dict[str, str]
@@ -41,16 +43,6 @@ def enter(root: Path, name: str, run: Run, entry: Entry) -> Version:
         for key, value in entry.tags.items() if known else ():
             client.set_model_version_tag(name, known[0]["version"], key, value)
         return _holding(client, name, digest)[0]
-
-
-def award(root: Path, name: str, version: str, alias: str, decision: str) -> None:
-    """Give a version its alias, and write down why; a champion is no challenger any more."""
-    with tracking.connected(root) as client:
-        client.set_model_version_tag(name, version, DECISION, decision)
-        client.set_registered_model_alias(name, alias, version)
-        aliases = client.get_registered_model(name).aliases
-        if alias == CHAMPION and str(aliases.get(CHALLENGER)) == version:
-            client.delete_registered_model_alias(name, CHALLENGER)
 
 
 def _create(client: "MlflowClient", name: str, run_id: str, logged: Any, tags: dict[str, str]) -> None:
@@ -76,6 +68,7 @@ def _logged(client: "MlflowClient", root: Path, run_id: str, name: str, entry: E
         package = Path(scratch) / "model"
         packaging.package(entry.model, package, entry.question, entry.answer, logged)
         entry.predictions.to_parquet(package / PREDICTIONS, index=False)
+        entry.learnt.to_parquet(package / LEARNT, index=False)
         client.log_model_artifacts(logged.model_id, str(package))
     output = tracking.library().entities.LoggedModelOutput(logged.model_id, step=0)
     client.log_outputs(run_id, [output])

@@ -35,7 +35,11 @@ def describe(root: Path, name: str, which: str) -> Version:
     training, metric, value, low, high, decision, data_path, data_md5, data_samples, manifest_sha256, git_commit,
     git_diff_lines, backbone, backbone_sha256, backbone_licence, model_digest, source (the address of its files).
     """
-    known = versions(root, name)
+    return named(root, name, which, versions(root, name))
+
+
+def named(root: Path, name: str, which: str, known: list[Version]) -> Version:
+    """Return the version `which` of the known ones; RegistryError, which says what there is, if it is none of them."""
     for version in known:
         if which in (version["version"], *version["aliases"]):
             return version

@@ -1,6 +1,7 @@
 """Which registered versions are still of use, what they need, and how the others leave the registry."""
 
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -19,7 +20,7 @@ MODELS = 1000
 
 
 class Old(NamedTuple):
-    """A version that is neither champion nor challenger, and the folder of its files, which are this project's own.
+    """A version that is kept by no alias and no wish, and the folder of its files, which are this project's own.
 
     `models`: the ids of MLflow's logged models that are the same files; left, they would be registered again.
     """
@@ -39,11 +40,11 @@ class Registered(NamedTuple):
     models: set[str]
 
 
-def registered(root: Path) -> Registered:
+def registered(root: Path, keep: Mapping[str, int]) -> Registered:
     """Ask the registry. RegistryError where it does not answer: then nobody knows what is needed.
 
-    Old is a version without any alias whose files lie in this project and whose model is not the current one. A
-    registry that others share loses nothing.
+    Old is a version without any alias whose files lie in this project and whose model is not the current one, but for
+    the newest of them, as many as `keep` says of the model's name. A registry that others share loses nothing.
     """
     found = Registered([], set(), set(), set())
     where = tracking.address(root)
@@ -51,9 +52,13 @@ def registered(root: Path) -> Registered:
         return found
     with tracking.connected(root) as client:
         for model in client.search_registered_models(max_results=MODELS):
+            kept = keep.get(model.name, 0)
             for version in listed(client, model.name):
                 folder = _own_files(root, version)
                 if folder is None or version["aliases"] or version.get(DIGEST) == _current(root, model.name):
+                    _note(found, client, version)
+                elif kept:
+                    kept -= 1
                     _note(found, client, version)
                 else:
                     found.old.append(Old(model.name, version["version"], _logged(client, version), folder))

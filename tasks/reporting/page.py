@@ -6,7 +6,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from tasks.reporting import data, examples, learning, media, mistakes, origin, trust, words
+from tasks.reporting import data, examples, learning, media, mistakes, origin, promotion, trust, words
 from tasks.reporting.gather import Gathered
 from tasks.reporting.headline import headline
 
@@ -47,6 +47,7 @@ def sections(found: Gathered) -> dict[str, Any]:
         "trust": trust.trust(found),
         "data": data.data(found),
         "leaks": data.leaks(found),
+        "promotion": promotion.promotion(found),
         "lineage": origin.lineage(found),
         "cost": origin.cost(found),
         "usage": origin.usage(found),

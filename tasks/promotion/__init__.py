@@ -1,0 +1,1 @@
+"""Whether a new version takes the champion's place: what is checked, on what, and what came of it."""
