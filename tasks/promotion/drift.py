@@ -41,7 +41,9 @@ class Arrivals:
 def check(arrivals: Arrivals, allowed: Drift, seed: int) -> Check:
     """Measure all three; what is allowed of one is null where it may not stop a promotion."""
     count = len(arrivals.new)
-    if count < LEAST or not len(arrivals.learnt):
+    if not len(arrivals.learnt):
+        return Check("drift", True, "of what the champion learnt from nothing is here to compare with", {"new": count})
+    if count < LEAST:
         told = f"{count:,} samples came since the champion learnt, too few to tell whether they differ"
         return Check("drift", True, told, {"new": count})
     now, before = arrivals.refused

@@ -9,7 +9,6 @@ from typing import Any
 
 import pandas as pd
 
-from tasks.errors import TransferError
 from tasks.modalities.reading import Decoding, decoding
 from tasks.neural.devices import cores
 from tasks.predict import Predictor
@@ -99,7 +98,7 @@ class Holder:
             try:
                 self.look()
                 told = ""
-            except TransferError as error:  # the one that answers goes on answering
+            except Exception as error:  # whatever it is, the one that answers goes on answering
                 if str(error) != told:
                     told = str(error)
                     note(f"{self.name}: version {self.current.version['version']} goes on answering: {told}")
