@@ -1,6 +1,7 @@
 """Runs a command in a fresh process and says what it took: seconds, and memory of it and all it started."""
 
 import os
+import re
 import subprocess
 import threading
 import time
@@ -25,7 +26,7 @@ class FailedError(TransferError):
 class Spent:
     """Wall seconds from start to end.
 
-    `process_mebibytes`: ru_maxrss of the largest process among the command and those it waited for.
+    `process_mebibytes`: the most that the largest process among them was seen to have held.
     `tree_mebibytes`: the most that all processes together were seen to hold, shared pages counted once.
     """
 
@@ -48,7 +49,7 @@ def run(command: list[str], folder: Path, environment: dict[str, str], log: Path
         )
         watch = _Watch(process.pid, limit)
         try:
-            _, status, usage = os.wait4(process.pid, 0)
+            _, status = os.waitpid(process.pid, 0)
         except BaseException:
             _stop(process.pid)
             raise
@@ -58,7 +59,7 @@ def run(command: list[str], folder: Path, environment: dict[str, str], log: Path
     if process.returncode:
         why = f"was stopped after {limit:g} s" if watch.stopped else f"ended with code {process.returncode}"
         raise FailedError(f"{' '.join(command[:6])} {why}; what it said is in {log}")
-    own = usage.ru_maxrss / 1024
+    own = watch.largest / MEBI
     return Spent(seconds, own, max(own, watch.most / MEBI))
 
 
@@ -66,7 +67,7 @@ class _Watch:
     """Looks at a process and its descendants now and then, in a thread; stops them after `limit` seconds."""
 
     def __init__(self, pid: int, limit: float) -> None:
-        self.most, self.stopped = 0, False
+        self.most, self.largest, self.stopped = 0, 0, False
         self._pid, self._limit, self._over = pid, limit, threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
         self._thread.start()
@@ -80,6 +81,7 @@ class _Watch:
         deadline = time.monotonic() + self._limit
         while not self._over.wait(EVERY_SECONDS):
             self.most = max(self.most, _held(self._pid))
+            self.largest = max(self.largest, *map(_high_water, _tree(self._pid)), 0)
             if time.monotonic() > deadline and not self.stopped:
                 self.stopped = True
                 _stop(self._pid)
@@ -102,6 +104,20 @@ def _held(pid: int) -> int:
             held = process.memory_full_info()
             total += getattr(held, "pss", held.uss)
     return total
+
+
+def _high_water(process: psutil.Process) -> int:
+    """Return the bytes a process has held at most; getrusage would count what this one held when it began it, too."""
+    try:
+        return 1024 * int(re.findall(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{process.pid}/status").read_text())[0])
+    except (OSError, IndexError):  # it has ended, or this is no Linux
+        return _resident(process)
+
+
+def _resident(process: psutil.Process) -> int:
+    with suppress(psutil.Error):
+        return int(process.memory_info().rss)
+    return 0
 
 
 def _stop(pid: int) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -323,6 +324,13 @@ def test_only_what_stands_between_the_markers_is_replaced(tmp_path: Path) -> Non
     written.write_text("by hand")
     with pytest.raises(ConfigError, match="write them where the tables belong"):
         page.put(written, "new")
+
+
+def test_what_the_bench_holds_itself_is_not_counted(tmp_path: Path) -> None:
+    held = bytearray(500 * 2**20)
+    asked = [sys.executable, "-c", "import time; time.sleep(1.5)"]
+    spent = run(asked, tmp_path, dict(os.environ), tmp_path / "log.txt", 30)
+    assert 1 < spent.process_mebibytes < 200 < len(held) / 2**20
 
 
 # --- the plan
