@@ -47,22 +47,22 @@ CASES: dict[str, tuple[str | bytes | None, list[str]]] = {
         ["line 2, column 1: while scanning for the next token: found character '\\t' that cannot start any token; "
          "indent with blanks, not with tabs"],
     ),
-    "a key twice": (PARAMS + "trainings: {}\n", ['line 82, column 1: found duplicate key "trainings"']),
+    "a key twice": (PARAMS + "trainings: {}\n", ['line 89, column 1: found duplicate key "trainings"']),
     "two documents": (
         PARAMS + "---\na: 1\n",
-        ["line 82, column 1: expected a single document in the stream: but found another document; leave out the "
+        ["line 89, column 1: expected a single document in the stream: but found another document; leave out the "
          "second ---"],
     ),
     "a merge of nothing": (
         changed("<<: *head", "<<: *heads"),
-        ["line 54, column 9: found undefined alias 'heads'; an anchor of that name must stand above it"],
+        ["line 61, column 9: found undefined alias 'heads'; an anchor of that name must stand above it"],
     ),
     "a value that holds itself": (PARAMS + "loop: &loop {a: *loop}\n", [DEEP]),
     "a hundred thousand brackets": ("a: " + "[" * 100_000, [DEEP]),
     "a bomb of aliases": (PARAMS + BOMB, ["its aliases unfold to more than 1,000,000 values: a YAML bomb"]),
     "a Python object": (
         PARAMS + "x: !!python/object/apply:os.mkdir [pwned]\n",
-        ["line 82, column 4: could not determine a constructor for the tag "
+        ["line 89, column 4: could not determine a constructor for the tag "
          "'tag:yaml.org,2002:python/object/apply:os.mkdir'; write a plain value; no code is run from here"],
     ),
     "a list of data sets": (
