@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from tasks.errors import TransferError
-from tasks.stages import STAGES
 
-HEAVY = ["torch", "transformers", "timm", "mlflow.pyfunc", *(f"tasks.{stage}" for stage in STAGES)]
-"""What takes seconds to import, and is the same for every data set: the server that workers are forked from has it."""
+HEAVY = ["flows.heavy"]
+"""What the server that workers are forked from imports before the first one is asked for."""
 
 
 def prepare() -> None:

@@ -1,6 +1,7 @@
 """Asks a network about many samples: like is batched with like, and the next batch is made meanwhile."""
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -49,12 +50,14 @@ def compute(
     def make(places: Array) -> tuple[Array, Batch]:
         return places, modality.collate([prepared[int(row)] for row in rows[places]], backbone)
 
-    if len(batches) > 1:
+    # Else it is not worth it. In bfloat16 it rounds otherwise, so that there it must not depend on who else is asked.
+    folds = half or len(batches) > 1
+    if folds:
         folding.find(network, lambda: make(batches[0][:1])[1])
     made, room = one_ahead(make, batches), room or memory.Room(batch_size)
     # One autocast around all batches: it converts each weight once and remembers it.
     autocast = torch.autocast(device.type, dtype=torch.bfloat16, enabled=half)
-    with torch.inference_mode(), folding.folded(network), autocast:
+    with torch.inference_mode(), folding.folded(network) if folds else nullcontext(), autocast:
         for places, batch in track(made, shown or what, len(batches)):
             batch = enter(rows[places], batch) if enter else batch
             answers[places] = room.through(len(places), partial(_asked, ask, batch, device))

@@ -99,11 +99,18 @@ def connected(root: Path) -> "Iterator[MlflowClient]":
         raise _away(where, error) from None
 
 
-@cache
 def library() -> ModuleType:
-    """Import MLflow, told beforehand to keep quiet, unpickle nothing and give up soon."""
+    """Import MLflow, told beforehand to keep quiet, unpickle nothing and give up soon.
+
+    It is told each time: a worker that has it from the server it was forked from has an environment of its own.
+    """
     for key, value in QUIET.items():
         os.environ.setdefault(key, value)
+    return _imported()
+
+
+@cache
+def _imported() -> ModuleType:
     import mlflow
     import mlflow.pyfunc
 
