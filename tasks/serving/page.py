@@ -22,8 +22,8 @@ th { text-align: left; padding-right: 1.5rem; font-weight: 600; white-space: now
 </head>
 <body>
 <h1>{{ name }}</h1>
-<p>Version {{ version.version }} {{ version.aliases | join(" ") }}, {{ about.objective }} of {{ about.modality }}.
-{% if version.decision is defined %}{{ version.decision }}.{% endif %}</p>
+<p>Version {{ version.version }} {{ version.aliases | join(" ") }}, {{ about.objective }} of {{ about.modality }}.</p>
+{% if version.decision is defined %}<p>Why it holds that place: {{ version.decision }}.</p>{% endif %}
 <h2>Ask</h2>
 <pre>{{ example }}</pre>
 {% if column == "content" %}<pre>curl -F files=@FILE {{ address }}/predict</pre>{% endif %}
