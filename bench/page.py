@@ -38,9 +38,9 @@ def introduction(results: dict[str, Any]) -> str:
 
 
 def tables(results: dict[str, Any]) -> str:
-    """Return a table per suite."""
+    """Return a table per suite, of what is measured so far."""
     parts = [introduction(results)]
-    for suite in results["suites"].values():
+    for suite in filter(None, map(_begun, results["suites"].values())):
         samples = ", ".join(f"{suite['samples'].get(name, 0):,} {name}" for name in ("train", "validation", "test"))
         micro = any("measure" in one["steps"] for one in suite["contestants"].values())
         parts.append(f"**{suite['says']}** (`{suite['dataset']}`: {samples})")
@@ -48,10 +48,20 @@ def tables(results: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
+def _begun(suite: dict[str, Any]) -> dict[str, Any] | None:
+    """Return a suite without those of whom nothing is measured yet; null where there is nobody to compare them with."""
+    there = {
+        name: one
+        for name, one in suite["contestants"].items()
+        if one["measured"] or any(step["all"] for step in one["steps"].values())
+    }
+    return {**suite, "contestants": there} if suite["reference"] in there else None
+
+
 def summary(results: dict[str, Any]) -> str:
     """Return one table of all first models, for a page that tells of other things too."""
     rows = []
-    for suite in results["suites"].values():
+    for suite in filter(None, map(_begun, results["suites"].values())):
         ordered = [suite["contestants"][name] for name in _ordered(suite)]
         for one in (one for one in ordered if "cold" in one["steps"]):
             row = _row(one, one is ordered[0])

@@ -132,24 +132,22 @@ def told(measured: dict[str, Any]) -> str:
         lines = slopes(sizes)
         numbers = [size for size in sizes if size.isdigit()]
         for stage in STAGES if lines else ():
-            cells = [f"{sizes[size][stage]['seconds']:.1f} s" for size in (numbers[0], numbers[-1])]
+            ends = (numbers[0], numbers[-1])
+            cells = [f"{sizes[size][stage]['seconds']:.1f} s of {int(size):,}" for size in ends]
             spent = f"{lines[stage]['memory_spread']:+.0%}".replace("%", " %")
             rows.append([f"`{dataset}`", stage, *cells, f"{lines[stage]['slope']:.2f}", spent])
     if not rows:
         return ""
-    first = next(iter(measured.values()))
-    ends = [f"{int(size):,} samples" for size in (min(first, key=_number), max(first, key=_number))]
-    parts = ["**Growth**", page.markdown(["", "stage", *ends, "slope", "peak memory"], rows)]
+    parts = [
+        "**Growth**",
+        page.markdown(["", "stage", "fewest samples", "most samples", "slope", "peak memory"], rows),
+    ]
     for sizes in measured.values():
         if "noop" in sizes:
             noop = sizes["noop"]
             each = f"{noop['microseconds_a_file']:.0f} microseconds a file"
             parts.append(f"With {noop['files']:,} pictures, nothing changed: {noop['seconds']:.1f} s, {each}.")
     return "\n\n".join(parts)
-
-
-def _number(size: str) -> int:
-    return int(size) if size.isdigit() else 0
 
 
 def draw(measured: dict[str, Any], folder: Path) -> None:

@@ -296,6 +296,16 @@ def test_the_table_has_a_row_each_and_nothing_where_nothing_was_measured(found: 
     assert "Measured 2026-11-20 to 2026-11-22 on " in page.tables(found)
 
 
+def test_who_was_not_measured_has_no_row_and_a_suite_without_its_reference_no_table(found: dict[str, Any]) -> None:
+    suite = found["suites"]["text"]
+    for step in suite["contestants"]["theirs"]["steps"].values():
+        step["all"] = []
+    assert "| ours |" in page.tables(found) and "theirs" not in page.tables(found)
+    for step in suite["contestants"]["ours"]["steps"].values():
+        step["all"] = []
+    assert suite["says"] not in page.tables(found) and "| ours |" not in page.summary(found)
+
+
 def test_the_summary_has_all_first_models_in_one_table(found: dict[str, Any]) -> None:
     lines = page.summary(found).splitlines()[2:]
     assert lines[0] == "| data set |  | test accuracy (95 % interval) | first model | another head | 1 % more data |"
