@@ -2,15 +2,14 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flows import console
+from flows import console, ports
 from tasks import config
-from tasks.errors import RegistryError, TransferError
+from tasks.errors import RegistryError
 from tasks.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -96,7 +95,7 @@ def ui(root: Path, port: int) -> int:
     """Serve the MLflow pages until Ctrl-C; return the exit code."""
     from tasks.records import tracking
 
-    _free(port)
+    ports.free("127.0.0.1", port, "transfer ui")
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", tracking.address(root)]
     command += [
         "--default-artifact-root",
@@ -126,14 +125,3 @@ def _model(root: Path, dataset: str, training: str) -> Path:
             f"{dataset} has no model {training!r}; there are: {', '.join(there)}; transfer run {dataset}"
         )
     return directory
-
-
-def _free(port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            raise TransferError(
-                f"port {port} is taken by another program; choose one: transfer ui --port {port + 1}"
-            ) from None

@@ -2,12 +2,12 @@
 
 import ipaddress
 import os
-import socket
 from pathlib import Path
+from typing import Any
 
-from flows import console
+from flows import console, ports
 from tasks import config
-from tasks.errors import ConfigError, TransferError
+from tasks.errors import ConfigError
 
 TOKEN = "TRANSFER_TOKEN"  # noqa: S105 - the name of the variable
 LOOKS = 5.0
@@ -25,7 +25,7 @@ def serve(root: Path, reference: str, host: str, port: int, rows: int, mebibytes
         raise ConfigError(
             f"--host {host}: whoever reaches this machine could ask; set {TOKEN} to a secret, or serve on 127.0.0.1"
         )
-    _free(host, port)
+    ports.free(host, port, f"transfer serve {reference}")
     import uvicorn
 
     from tasks.records.registry import CHAMPION
@@ -39,9 +39,8 @@ def serve(root: Path, reference: str, host: str, port: int, rows: int, mebibytes
         uvicorn.run(service(holder, limits, token), host=host, port=port, log_level="warning", timeout_keep_alive=30)
 
 
-def _told(name: str, version: dict[str, object]) -> None:
-    aliases = " ".join(map(str, version["aliases"]))  # type: ignore[call-overload]
-    console.out.print(f"{name}  version {version['version']} {aliases}".rstrip(), markup=False)
+def _told(name: str, version: dict[str, Any]) -> None:
+    console.out.print(f"{name}  version {version['version']} {' '.join(version['aliases'])}".rstrip(), markup=False)
 
 
 def _local(host: str) -> bool:
@@ -49,14 +48,3 @@ def _local(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _free(host: str, port: int) -> None:
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise TransferError(
-                f"{host}:{port} cannot be served on ({error.strerror}); choose another: --port {port + 1}"
-            ) from None

@@ -13,7 +13,7 @@ from tasks.promotion.gate import Decision
 from tasks.promotion.reign import raw_rows
 from tasks.records import enrolment, journal, lineage, registry, throne, tracking
 from tasks.records.enrolment import Entry
-from tasks.records.registry import CHAMPION, Version
+from tasks.records.registry import Version
 from tasks.schema import AnyDataset
 from tasks.versioning import LOCK
 from tasks.workspace import Workspace, read_json, sha256_of, write_json
@@ -124,7 +124,6 @@ def _counted(params: AnyDataset, version: Version, decision: Decision) -> dict[s
     return {
         "said": f"{told}: {decision.reason}",
         "version": int(version["version"]),
-        "champion": decision.alias == CHAMPION,
         "run_id": version["run_id"],
         **decision.numbers(),
     }

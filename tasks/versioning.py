@@ -55,9 +55,9 @@ def status(root: Path, stages: list[str]) -> dict[str, Reasons]:
 
     DVC is not asked again while nothing has changed since it last found all of `stages` fresh.
     """
-    if unchanged(root, stages):
-        return {}
     seen = _snapshot(root, stages)
+    if _fresh(root, seen):
+        return {}
     told = json.loads(_asked(root, tuple(stages), seen))
     report = {stage: found for stage, found in told.items() if stage in stages}
     if not report and _snapshot(root, stages) == seen:
@@ -68,7 +68,10 @@ def status(root: Path, stages: list[str]) -> dict[str, Reasons]:
 
 def unchanged(root: Path, stages: list[str]) -> bool:
     """Tell whether nothing changed since DVC found all of `stages` fresh."""
-    seen = _snapshot(root, stages)
+    return _fresh(root, _snapshot(root, stages))
+
+
+def _fresh(root: Path, seen: Snapshot) -> bool:
     return bool(remembered(root / FRESH).get(seen.of) == seen.state)
 
 

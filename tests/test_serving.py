@@ -29,7 +29,7 @@ from tasks.register import register
 from tasks.schema import AnyDataset
 from tasks.serving import asked
 from tasks.serving.app import Limits, service
-from tasks.serving.asked import WronglyAsked
+from tasks.serving.asked import WronglyAskedError
 from tasks.serving.holder import Holder
 from tasks.workspace import Workspace
 
@@ -146,7 +146,9 @@ def test_files_come_as_base64_and_no_path_is_followed(tmp_path: Path) -> None:
     body = json.dumps({"inputs": [base64.b64encode(b"bytes").decode()]}).encode()
     assert asked.contents(body, "application/json", "image") == [b"bytes"]
     for address in (str(secret), f"file://{secret}", "http://127.0.0.1/x.png"):
-        with pytest.raises(WronglyAsked, match="is no base64; paths and addresses are not followed, send the bytes"):
+        with pytest.raises(
+            WronglyAskedError, match="is no base64; paths and addresses are not followed, send the bytes"
+        ):
             asked.contents(json.dumps({"inputs": [address]}).encode(), "application/json", "image")
 
 
@@ -300,5 +302,5 @@ def test_a_port_that_is_taken_is_named(root: Path, served: str, monkeypatch: pyt
     port = int(served.rpartition(":")[2])
     monkeypatch.setattr("flows.serving.config.load", lambda root: None)
     monkeypatch.setattr("flows.serving.config.dataset", lambda *_: None)
-    with pytest.raises(TransferError, match=f"127.0.0.1:{port} cannot be served on .*--port {port + 1}"):
+    with pytest.raises(TransferError, match=f"port {port} is taken .*transfer serve colours --port {port + 1}"):
         serving.serve(root, NAME, "127.0.0.1", port, 1, 1.0, 1.0)

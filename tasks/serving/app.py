@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 
 from tasks.records import tracking
 from tasks.serving import asked, page
-from tasks.serving.asked import WronglyAsked
+from tasks.serving.asked import WronglyAskedError
 from tasks.serving.holder import Holder, Loaded, metadata
 from tasks.serving.limits import Guard
 
@@ -28,14 +28,30 @@ class Limits:
     waiting: int
 
 
-class BusyError(Exception):
-    """Too many wait already, or the answer takes too long."""
+async def _reason(_: Request, error: Exception) -> JSONResponse:
+    """Answer with the reason, in the same shape whatever it is."""
+    if isinstance(error, HTTPException):
+        return JSONResponse({"error": error.detail}, error.status_code, headers=error.headers)
+    if isinstance(error, RequestValidationError):
+        told = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        return JSONResponse({"error": told}, 422)
+    return JSONResponse({"error": str(error)}, 400)
+
+
+REASONS: Any = dict.fromkeys([WronglyAskedError, HTTPException, RequestValidationError], _reason)
+AGAIN = {"Retry-After": "1"}
 
 
 def service(holder: Holder, limits: Limits, token: str | None) -> Guard:
     """Return the application, guarded."""
-    app = FastAPI(title=holder.name, version="1", docs_url=None, redoc_url=None)
-    desk = Desk(holder, limits)
+    app = FastAPI(title=holder.name, version="1", docs_url=None, redoc_url=None, exception_handlers=REASONS)
+    _told(app, holder)
+    _asked(app, holder, Desk(limits))
+    return Guard(app, limits.bytes, token)
+
+
+def _told(app: FastAPI, holder: Holder) -> None:
+    """What it tells of itself."""
 
     @app.get("/", response_class=HTMLResponse, include_in_schema=False)
     @app.get("/docs", response_class=HTMLResponse, include_in_schema=False)
@@ -55,6 +71,10 @@ def service(holder: Holder, limits: Limits, token: str | None) -> Guard:
     async def about() -> dict[str, Any]:
         return metadata(holder.current)
 
+
+def _asked(app: FastAPI, holder: Holder, desk: "Desk") -> None:
+    """What it is asked."""
+
     @app.post("/invocations", summary="Answers rows of a table, as MLflow's clients ask.", openapi_extra=_body(holder))
     async def invocations(request: Request) -> dict[str, Any]:
         loaded, body = holder.current, await request.body()
@@ -64,52 +84,33 @@ def service(holder: Holder, limits: Limits, token: str | None) -> Guard:
     @app.post("/predict", summary="Answers uploaded files: pictures, recordings, or texts in UTF-8.")
     async def predict(files: Annotated[list[UploadFile], File()]) -> dict[str, Any]:
         loaded = holder.current
-        named = asked.names(len(files), [file.filename for file in files])
         read = [await file.read() for file in files]
         contents: list[str | bytes] = [*map(_as_text, read)] if loaded.modality == "text" else [*read]
         answered = await desk.answered(loaded, contents)
-        answered.insert(0, "name", named)
+        answered.insert(0, "name", [file.filename or f"file {number}" for number, file in enumerate(files)])
         return {"version": loaded.version["version"], "predictions": _records(answered)}
-
-    @app.exception_handler(WronglyAsked)
-    async def wrongly_asked(_: Request, error: WronglyAsked) -> JSONResponse:
-        return JSONResponse({"error": str(error)}, 400)
-
-    @app.exception_handler(HTTPException)
-    async def not_to_be_answered(_: Request, error: HTTPException) -> JSONResponse:
-        return JSONResponse({"error": error.detail}, error.status_code, headers=error.headers)
-
-    @app.exception_handler(RequestValidationError)
-    async def no_files(_: Request, error: RequestValidationError) -> JSONResponse:
-        told = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-        return JSONResponse({"error": told}, 422)
-
-    @app.exception_handler(BusyError)
-    async def busy(_: Request, error: BusyError) -> JSONResponse:
-        return JSONResponse({"error": str(error)}, 503, headers={"Retry-After": "1"})
-
-    return Guard(app, limits.bytes, token)
 
 
 class Desk:
     """Lets requests wait for their turn, as many as there may be, and no longer than they may."""
 
-    def __init__(self, holder: Holder, limits: Limits) -> None:
-        self._holder, self._limits, self._waiting = holder, limits, 0
+    def __init__(self, limits: Limits) -> None:
+        self._limits, self._waiting = limits, 0
 
     async def answered(self, loaded: Loaded, contents: Sequence[str | bytes]) -> pd.DataFrame:
-        """Answer in a thread beside; WronglyAsked for too many rows, BusyError where it cannot be done in time."""
+        """Answer in a thread beside; WronglyAskedError for too many rows, 503 where it cannot be done in time."""
         if len(contents) > self._limits.rows:
-            raise WronglyAsked(f"{len(contents):,} rows are asked at once; at most {self._limits.rows:,}")
+            raise WronglyAskedError(f"{len(contents):,} rows are asked at once; at most {self._limits.rows:,}")
         if self._waiting >= self._limits.waiting:
-            raise BusyError(f"{self._waiting:,} requests wait already; ask again")
+            raise HTTPException(503, f"{self._waiting:,} requests wait already; ask again", AGAIN)
         self._waiting += 1
         work = asyncio.get_running_loop().run_in_executor(None, loaded.answer, contents)
         work.add_done_callback(self._done)
         try:
             return await asyncio.wait_for(asyncio.shield(work), self._limits.seconds)
         except TimeoutError:
-            raise BusyError(f"not answered within {self._limits.seconds:g} s; ask for fewer rows at once") from None
+            late = f"not answered within {self._limits.seconds:g} s; ask for fewer rows at once"
+            raise HTTPException(503, late, AGAIN) from None
 
     def _done(self, work: "asyncio.Future[pd.DataFrame]") -> None:
         self._waiting -= 1
@@ -121,7 +122,7 @@ def _as_text(content: bytes) -> str:
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError:
-        raise WronglyAsked("a file is no text in UTF-8") from None
+        raise WronglyAskedError("a file is no text in UTF-8") from None
 
 
 def _records(answers: pd.DataFrame) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ import binascii
 import csv
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 COLUMNS = {"text": "text", "image": "content", "audio": "content"}
@@ -17,19 +17,19 @@ WIDEST = 2**31 - 1
 """Characters of a cell: the body's limit is the server's."""
 
 
-class WronglyAsked(ValueError):  # noqa: N818 - what the asker did
+class WronglyAskedError(ValueError):
     """The body cannot be answered; says why and what is expected."""
 
 
 def contents(body: bytes, kind: str, modality: str) -> list[str | bytes]:
     """Return what is asked, a text or the bytes of a file for each row.
 
-    `kind` is the body's content type. Files come as base64. WronglyAsked where it is none of the known shapes.
+    `kind` is the body's content type. Files come as base64. WronglyAskedError where it is none of the known shapes.
     """
     column = COLUMNS[modality]
     values = _from_csv(body, column) if kind.partition(";")[0].strip() == "text/csv" else _from_json(body, column)
     if not values:
-        raise WronglyAsked("there is no row in it")
+        raise WronglyAskedError("there is no row in it")
     read = _text if modality == "text" else _file
     return [read(value, f"row {number} of {column}") for number, value in enumerate(values)]
 
@@ -39,9 +39,9 @@ def _from_csv(body: bytes, column: str) -> list[Any]:
         csv.field_size_limit(WIDEST)
         rows = list(csv.DictReader(io.StringIO(body.decode("utf-8")), strict=True))
     except (UnicodeDecodeError, csv.Error) as error:
-        raise WronglyAsked(f"the body is no CSV in UTF-8 ({error})") from None
+        raise WronglyAskedError(f"the body is no CSV in UTF-8 ({error})") from None
     if rows and column not in rows[0]:
-        raise WronglyAsked(f"the CSV has no column {column!r} but {', '.join(map(repr, rows[0]))}")
+        raise WronglyAskedError(f"the CSV has no column {column!r} but {', '.join(map(repr, rows[0]))}")
     return [row[column] for row in rows]
 
 
@@ -49,42 +49,42 @@ def _from_json(body: bytes, column: str) -> list[Any]:
     try:
         told = json.loads(body)
     except (UnicodeDecodeError, ValueError) as error:
-        raise WronglyAsked(f"the body is no JSON ({error})") from None
+        raise WronglyAskedError(f"the body is no JSON ({error})") from None
     except RecursionError:
-        raise WronglyAsked("the JSON is nested too deep") from None
+        raise WronglyAskedError("the JSON is nested too deep") from None
     shapes = [name for name in SHAPES if isinstance(told, dict) and name in told]
     if len(shapes) != 1:
-        raise WronglyAsked(f"expected an object with one of {', '.join(SHAPES)}")
+        raise WronglyAskedError(f"expected an object with one of {', '.join(SHAPES)}")
     if told.get("params"):
-        raise WronglyAsked("params: this model takes none")
+        raise WronglyAskedError("params: this model takes none")
     return SHAPES[shapes[0]](told[shapes[0]], column)
 
 
 def _split(told: Any, column: str) -> list[Any]:
     columns, rows = (told.get(name) for name in ("columns", "data")) if isinstance(told, dict) else (None, None)
     if not isinstance(columns, list) or not isinstance(rows, list):
-        raise WronglyAsked('dataframe_split: expected {"columns": [...], "data": [[...], ...]}')
+        raise WronglyAskedError('dataframe_split: expected {"columns": [...], "data": [[...], ...]}')
     if column not in columns:
-        raise WronglyAsked(f"dataframe_split.columns: expected {column!r} among them")
+        raise WronglyAskedError(f"dataframe_split.columns: expected {column!r} among them")
     place = columns.index(column)
     return [_cell(row, place, len(columns), number) for number, row in enumerate(rows)]
 
 
 def _cell(row: Any, place: int, width: int, number: int) -> Any:
     if not isinstance(row, list) or len(row) != width:
-        raise WronglyAsked(f"dataframe_split.data: row {number} is no list of {width}")
+        raise WronglyAskedError(f"dataframe_split.data: row {number} is no list of {width}")
     return row[place]
 
 
 def _records(told: Any, column: str) -> list[Any]:
     if not isinstance(told, list):
-        raise WronglyAsked("dataframe_records: expected a list of objects")
+        raise WronglyAskedError("dataframe_records: expected a list of objects")
     return [_field(row, column, number) for number, row in enumerate(told)]
 
 
 def _field(row: Any, column: str, number: int) -> Any:
     if not isinstance(row, dict) or column not in row:
-        raise WronglyAsked(f"row {number} is no object with {column!r}")
+        raise WronglyAskedError(f"row {number} is no object with {column!r}")
     return row[column]
 
 
@@ -92,7 +92,7 @@ def _values(told: Any, column: str) -> list[Any]:
     if isinstance(told, dict) and isinstance(told.get(column), list):
         return list(told[column])
     if not isinstance(told, list):
-        raise WronglyAsked(f'expected a list, or {{"{column}": [...]}}')
+        raise WronglyAskedError(f'expected a list, or {{"{column}": [...]}}')
     return [_field(row, column, number) if isinstance(row, dict) else row for number, row in enumerate(told)]
 
 
@@ -106,19 +106,16 @@ SHAPES: dict[str, Callable[[Any, str], list[Any]]] = {
 
 def _text(value: Any, where: str) -> str:
     if not isinstance(value, str):
-        raise WronglyAsked(f"{where}: expected a text, found {type(value).__name__}")
+        raise WronglyAskedError(f"{where}: expected a text, found {type(value).__name__}")
     return value
 
 
 def _file(value: Any, where: str) -> bytes:
     if not isinstance(value, str):
-        raise WronglyAsked(f"{where}: expected a file's bytes in base64, found {type(value).__name__}")
+        raise WronglyAskedError(f"{where}: expected a file's bytes in base64, found {type(value).__name__}")
     try:
         return base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError):
-        raise WronglyAsked(f"{where}: is no base64; paths and addresses are not followed, send the bytes") from None
-
-
-def names(count: int, given: Sequence[str | None]) -> list[str]:
-    """Return what uploaded files are called, those without a name by their number."""
-    return [name or f"file {number}" for number, name in zip(range(count), given, strict=True)]
+        raise WronglyAskedError(
+            f"{where}: is no base64; paths and addresses are not followed, send the bytes"
+        ) from None

@@ -26,7 +26,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = {name.lower(): value for name, value in scope["headers"]}
+        headers = dict(scope["headers"])  # ASGI's names are in lower case
         if not self._known(scope["path"], headers):
             await _refuse(
                 send, 401, "a token is needed: Authorization: Bearer TOKEN", ((b"www-authenticate", b"Bearer"),)
